@@ -228,7 +228,8 @@ decide_on_limits(const struct token *token, uint64_t wall_ms, const struct in6_a
 static enum verdict
 decide_on_token(const struct evidence *evidence, bool proved)
 {
-	if (evidence->bearer->formed && evidence->token_known == RECORD_UNKNOWN)
+	if ((evidence->bearer->formed && evidence->token_known == RECORD_UNKNOWN) ||
+	    (evidence->by_sign_in && evidence->sign_in_known == RECORD_UNKNOWN))
 		return VERDICT_UNAVAILABLE;
 	if (!proved)
 		return VERDICT_INVALID_TOKEN;

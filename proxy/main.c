@@ -158,7 +158,7 @@ find_store(void *ctx, const char *file, struct bulk_store *out)
 	    .prefix = source->config->store.prefix,
 	    .ca_file = source->config->store.ca_file,
 	    .dir = source->config->store.write_url == NULL ? source->config->store.state_dir : NULL,
-	    .taken_job = source->config->jobs.taken,
+	    .taken = source->config->jobs.taken,
 	};
 	return true;
 }

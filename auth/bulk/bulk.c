@@ -161,7 +161,7 @@ run(const struct bulk_options *options, const struct bulk_store *at,
 	struct task task = {.in = stdin,
 	    .out = stdout,
 	    .dir = at->dir,
-	    .taken_job = at->taken_job,
+	    .taken = at->taken,
 	    .enforce = options->enforce,
 	    .force = options->force,
 	    .mend = options->mend};

@@ -116,7 +116,8 @@ read_record(struct import *import, struct input_error *error)
 	if (!input_record(import->object, kind, INPUT_IMPORT, &import->input, error))
 		return false;
 	if (task_is_taken(import->task, kind, record_id(record)))
-		return wrong(error, "id", "its host would be the control API's (control.host)");
+		return wrong(error, "id",
+		    "its host would be the gateway's own (control.host or browser.host)");
 	if (!check_created_ms(import, error))
 		return false;
 	return kind != RECORD_TOKEN || (check_minted(import, &record->token, error) &&

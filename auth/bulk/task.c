@@ -174,8 +174,12 @@ task_mint_change(
 bool
 task_is_taken(const struct task *task, enum record_kind kind, struct slice id)
 {
-	return kind == RECORD_JOB && task->taken_job != NULL &&
-	       slice_equal(id, slice_of(task->taken_job));
+	if (kind != RECORD_JOB || task->taken == NULL)
+		return false;
+	for (const char *const *taken = task->taken; *taken != NULL; taken++)
+		if (slice_equal(id, slice_of(*taken)))
+			return true;
+	return false;
 }
 
 bool

@@ -33,7 +33,7 @@ struct task {
 	struct progress progress;
 	FILE *in, *out;
 	const char *dir;	       /* the directory of a private store, or NULL */
-	const char *taken_job;	       /* as in struct bulk_store */
+	const char *const *taken;      /* as in struct bulk_store */
 	uint64_t counts[RECORD_KINDS]; /* of records, by kind */
 	uint64_t problems;
 	bool enforce, force; /* of mint */

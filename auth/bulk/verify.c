@@ -35,8 +35,8 @@ check_record(struct task *task, enum record_kind kind, const struct store_walk_e
 		task_problem(task, kind, entry->id, "not in the index, so no list shows it");
 	else if (task_is_taken(task, kind, entry->id))
 		task_problem(task, kind, entry->id,
-		    "not served, because its host would be the control API's (control.host): "
-		    "register it under another id, then delete this one");
+		    "not served, because its host would be the gateway's own (control.host or "
+		    "browser.host): register it under another id, then delete this one");
 	if (task_is_unminted(entry->record))
 		check_minted(task, kind, entry);
 }

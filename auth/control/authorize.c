@@ -251,11 +251,9 @@ read_job(struct call *call)
 	struct question *question = call->state;
 	struct control *control = call->ctx;
 	const struct record *configured = configured_job(call);
-	const char *taken = control->setup->settings.taken_job;
 
-	question->evidence.names_job =
-	    jg_job_id_valid(question->input.job) &&
-	    (taken == NULL || !slice_equal(question->input.job, slice_of(taken)));
+	question->evidence.names_job = jg_job_id_valid(question->input.job) &&
+				       !handler_job_is_taken(control, question->input.job);
 	if (question->evidence.token_known != RECORD_KNOWN || !question->evidence.names_job)
 		decide(call);
 	else if (configured != NULL)

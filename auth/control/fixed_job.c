@@ -33,8 +33,8 @@ taken_job_problem(const char *id, enum store_result result, char out[FIXED_JOB_T
 	if (result != STORE_OK && result != STORE_BROKEN && result != STORE_TOO_LARGE)
 		return false;
 	snprintf(out, FIXED_JOB_TEXT_MAX,
-	    "job %s is not served, because its host would be the control API's (control.host): "
-	    "register it under another id, then jobgate job delete %s",
+	    "job %s is not served, because its host would be the gateway's own (control.host or "
+	    "browser.host): register it under another id, then jobgate job delete %s",
 	    id, id);
 	return true;
 }

@@ -13,6 +13,15 @@ handler_refuse_input(struct call *call, const struct input_error *error)
 	call_refuse(call, 400, error->field[0] != '\0' ? error->field : NULL, "%s", error->detail);
 }
 
+bool
+handler_job_is_taken(const struct control *control, struct slice id)
+{
+	const struct control_settings *settings = &control->setup->settings;
+
+	return (settings->taken_job != NULL && slice_equal(id, slice_of(settings->taken_job))) ||
+	       (settings->taken_too != NULL && slice_equal(id, slice_of(settings->taken_too)));
+}
+
 json_t *
 handler_body(struct call *call, const char *const *known)
 {

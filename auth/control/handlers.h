@@ -65,6 +65,9 @@ void observe_metrics(struct call *call);
 /* Parse the body (input_object); NULL after answering 400. */
 json_t *handler_body(struct call *call, const char *const *known);
 
+/* True for an id that no job may have, because its host is the gateway's own. */
+bool handler_job_is_taken(const struct control *control, struct slice id);
+
 /* Answer 400 for what is wrong with the input. */
 void handler_refuse_input(struct call *call, const struct input_error *error);
 

@@ -137,18 +137,19 @@ check_url(struct call *call, const struct record_input *input)
 	return false;
 }
 
-/* Refuse the id whose host is the control API's. False after answering. */
+/* Refuse an id whose host is the gateway's own. False after answering. */
 static bool
 check_id(struct call *call, const struct record_input *input)
 {
 	const struct control *control = call->ctx;
-	const char *taken = control->setup->settings.taken_job;
+	struct slice id = input->record.job.id;
 
-	if (taken == NULL || !slice_equal(input->record.job.id, slice_of(taken)))
+	if (!handler_job_is_taken(control, id))
 		return true;
 	call_refuse(call, 409, "id",
-	    "the host of job %s would be the control API's (control.host): give the job another id",
-	    taken);
+	    "the host of job %.*s would be the gateway's own (control.host or browser.host): give "
+	    "the job another id",
+	    (int)id.len, id.at);
 	return false;
 }
 

@@ -5,7 +5,8 @@
  */
 #include "auth/control/handlers.h"
 
-static const char *const known[] = {"id", "code", "token", "version", "mark", "seconds", NULL};
+static const char *const known[] = {
+    "id", "code", "token", "version", "mark", "seconds", "replaces", NULL};
 
 /* The longest sign-in, in seconds: as browser.session allows (keys.c of the gateway). */
 #define SECONDS_MAX 31536000
@@ -88,7 +89,9 @@ sign_ins_create(struct call *call)
 
 	if (body == NULL)
 		return;
-	if (!jg_sign_in_parse(text_of(body, "token"), text_of(body, "version"),
+	sign_in.replaces = text_of(body, "replaces");
+	if ((sign_in.replaces.len > 0 && !jg_sign_in_id_valid(sign_in.replaces)) ||
+	    !jg_sign_in_parse(text_of(body, "token"), text_of(body, "version"),
 		text_of(body, "mark"), &sign_in.record) ||
 	    !slice_to_number(text_of(body, "seconds"), SECONDS_MAX, &sign_in.seconds) ||
 	    sign_in.seconds == 0)

@@ -195,8 +195,9 @@ void store_token_uses(struct store *store, const struct token_use *uses, size_t 
 struct store_sign_in {
 	struct slice id; /* jg_sign_in_id_valid */
 	struct sign_in record;
-	uint64_t seconds;  /* how long it lasts */
-	struct slice code; /* jg_sign_in_code_valid */
+	uint64_t seconds;      /* how long it lasts */
+	struct slice code;     /* jg_sign_in_code_valid */
+	struct slice replaces; /* the id of a sign-in that ends in the same step; or empty */
 };
 
 /* STORE_TOO_MANY: the token has SIGN_INS_OF_TOKEN_MAX. STORE_CONFLICT: the id or the code exists.

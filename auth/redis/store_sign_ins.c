@@ -5,36 +5,48 @@
 #include "auth/redis/store_operation.h"
 
 /*
- * KEYS: the sign-in, the set of its token's sign-ins, the code. ARGV: id, seconds, the most
- * sign-ins of a token, the seconds of a code, then the fields and values of the record. The set
- * says when each sign-in ends, on the store's clock. Returns 1, 0 if the sign-in or the code
- * exists, or -1 for too many.
+ * end_sign_in(key, id, sets): delete a sign-in, and take its id out of its token's set; sets is the
+ * prefix of these sets' keys. Returns 1, or 0 when there was none.
+ */
+#define END_SIGN_IN                                                                      \
+	"local function end_sign_in(key, id, sets)\n"                                    \
+	"  local token = redis.pcall('HGET', key, 'token')\n"                            \
+	"  local gone = redis.call('DEL', key)\n"                                        \
+	"  if type(token) == 'string' then redis.pcall('ZREM', sets .. token, id) end\n" \
+	"  return gone\n"                                                                \
+	"end\n"
+
+/*
+ * KEYS: the sign-in, the set of its token's sign-ins, the code, the sign-in that it replaces. ARGV:
+ * id, seconds, the most sign-ins of a token, the seconds of a code, the replaced one's id or '',
+ * the key prefix of the sets, then the fields and values of the record. The set says when each
+ * sign-in ends, on the store's clock. Returns 1, 0 if the sign-in or the code exists, or -1 for too
+ * many.
  */
 static const char script_create[] =
-    "local now = tonumber(redis.call('TIME')[1])\n"
-    "redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)\n"
-    "if redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[3]) then return -1 end\n"
-    "if redis.call('EXISTS', KEYS[1], KEYS[3]) > 0 then return 0 end\n"
-    "redis.call('ZADD', KEYS[2], now + ARGV[2], ARGV[1])\n"
-    "redis.call('EXPIRE', KEYS[2], ARGV[2])\n"
-    "redis.call('HSET', KEYS[1], unpack(ARGV, 5))\n"
-    "redis.call('EXPIRE', KEYS[1], ARGV[2])\n"
-    "redis.call('SET', KEYS[3], ARGV[1], 'EX', ARGV[4])\n"
-    "return 1\n";
+    END_SIGN_IN "local now = tonumber(redis.call('TIME')[1])\n"
+		"redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)\n"
+		"if redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[3]) then return -1 end\n"
+		"if redis.call('EXISTS', KEYS[1], KEYS[3]) > 0 then return 0 end\n"
+		"redis.call('ZADD', KEYS[2], now + ARGV[2], ARGV[1])\n"
+		"redis.call('EXPIRE', KEYS[2], ARGV[2])\n"
+		"redis.call('HSET', KEYS[1], unpack(ARGV, 7))\n"
+		"redis.call('EXPIRE', KEYS[1], ARGV[2])\n"
+		"redis.call('SET', KEYS[3], ARGV[1], 'EX', ARGV[4])\n"
+		"if ARGV[5] ~= '' then end_sign_in(KEYS[4], ARGV[5], ARGV[6]) end\n"
+		"return 1\n";
 
 /*
  * KEYS: the sign-in. ARGV: id, the key prefix of the sets of sign-ins, 1 to write in any case (see
  * DELETE_WITHIN). Returns 1, or 0 when there was none.
  */
 static const char script_delete[] =
-    "local token = redis.pcall('HGET', KEYS[1], 'token')\n"
-    "local gone = redis.call('DEL', KEYS[1])\n"
-    "if type(token) == 'string' then redis.pcall('ZREM', ARGV[2] .. token, ARGV[1]) end\n"
-    "if gone == 0 and ARGV[3] == '1' then\n"
-    "  redis.call('SET', KEYS[1], '')\n"
-    "  redis.call('DEL', KEYS[1])\n"
-    "end\n"
-    "return gone\n";
+    END_SIGN_IN "local gone = end_sign_in(KEYS[1], ARGV[1], ARGV[2])\n"
+		"if gone == 0 and ARGV[3] == '1' then\n"
+		"  redis.call('SET', KEYS[1], '')\n"
+		"  redis.call('DEL', KEYS[1])\n"
+		"end\n"
+		"return gone\n";
 
 /* KEYS: the sign-in, the code. ARGV: id, seconds. Returns 1, 0 if the code exists, -1 if the
  * sign-in does not. */
@@ -119,7 +131,7 @@ store_sign_in_create(
 	    operation_change(RECORD_SIGN_IN, sign_in->id, read_made, done, ctx);
 	const struct sign_in *record = &sign_in->record;
 	struct slice token_id = {record->token_id, TOKEN_ID_LEN};
-	struct arguments *arguments = script(script_create, "3");
+	struct arguments *arguments = script(script_create, "4");
 	char mark[SIGN_IN_MARK_TEXT_LEN + 1];
 
 	if (arguments != NULL) {
@@ -127,10 +139,13 @@ store_sign_in_create(
 		arguments_add_record_key(arguments, store, RECORD_SIGN_IN, sign_in->id);
 		add_set_key(arguments, store, token_id);
 		add_code_key(arguments, store, sign_in->code);
+		arguments_add_record_key(arguments, store, RECORD_SIGN_IN, sign_in->replaces);
 		arguments_add(arguments, sign_in->id);
 		arguments_add_text(arguments, "%llu", (unsigned long long)sign_in->seconds);
 		arguments_add_text(arguments, "%d", SIGN_INS_OF_TOKEN_MAX);
 		arguments_add_text(arguments, "%d", SIGN_IN_CODE_SECONDS);
+		arguments_add(arguments, sign_in->replaces);
+		add_set_key(arguments, store, SLICE(""));
 		arguments_add(arguments, SLICE("token"));
 		arguments_add(arguments, token_id);
 		arguments_add(arguments, SLICE("version"));

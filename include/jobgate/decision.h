@@ -94,6 +94,12 @@ struct evidence {
 	enum credential credential;
 	const struct bearer
 	    *bearer; /* with CREDENTIAL_BEARER; with CREDENTIAL_SESSION only its id is set */
+	/*
+	 * With CREDENTIAL_SESSION of the sign-in host: what is known of the sign-in's record, which
+	 * names the bearer; without one the bearer is not formed.
+	 */
+	bool by_sign_in;
+	enum knowledge sign_in_known;
 	/* With CREDENTIAL_SESSION, of the token at sign-in: */
 	uint64_t version;
 	unsigned char mark[TOKEN_MARK_LEN]; /* the first bytes of its hash */

@@ -17,6 +17,10 @@
  *                  └──> LOCAL_CONTENT ─> the exchange reads the content
  *                                     ─> credential ─> the exchange judges it ─> decided
  *                                     ─> message (in place of these)
+ *                  └──> LOCAL_CLAIM ─> the exchange judges the browser's sign-in ─> decided
+ *
+ * `begin` and `decided` may return LOCAL_ASK: the exchange asks the control process, and sends the
+ * answer if that agrees; otherwise `denied` says what to answer.
  *
  * Apart from that, `refused` may answer in place of the plain refusal of a request for a job.
  *
@@ -43,7 +47,7 @@ enum local_host {
 
 /* What a handler may know. All that it points to is valid until the call returns. */
 struct local_call {
-	const struct request *request; /* NULL in `decided`, when it is gone */
+	const struct request *request; /* NULL after LOCAL_CONTENT and LOCAL_ASK, when it is gone */
 	struct slice request_id;
 	struct slice
 	    before; /* what a trusted proxy in front has taken off the path ("/gw"), or empty */
@@ -56,8 +60,9 @@ struct local_call {
 	uint16_t https_port; /* where redirects lead */
 	const unsigned char *session_key; /* SESSION_KEY_LEN bytes; NULL: no sign-in */
 	uint64_t session_ms;		  /* how long a session lasts */
-	struct slice help; /* where people get a token, from the operator; or empty */
-	int64_t now_s;	   /* Unix time */
+	struct slice help;	   /* where people get a token, from the operator; or empty */
+	struct slice sign_in_host; /* the host at which people sign in for all jobs; or empty */
+	int64_t now_s;		   /* Unix time */
 	const struct shared_stats *shared; /* what all workers publish; NULL only in tests */
 	char *room; /* LOCAL_ROOM bytes for what the answer points to, until it has been sent */
 };
@@ -65,11 +70,19 @@ struct local_call {
 /* What to answer. Its fields follow those that each local reply has. */
 struct local_answer {
 	enum outcome outcome;
-	unsigned status; /* not used in `refused`, since the verdict has one */
+	unsigned status; /* in `refused` only 303 counts, since the verdict has one */
 	struct slice title,
-	    detail;	   /* texts without anything that a client sent; not used in `refused` */
-	struct slice page; /* HTML for people, in place of title and detail; or empty */
-	bool no_reuse;	   /* see struct response */
+	    detail;	     /* texts without anything that a client sent; not used in `refused` */
+	struct slice page;   /* HTML for people, in place of title and detail; or empty */
+	struct slice policy; /* of the page, in place of page_policy; or empty */
+	struct slice before; /* LOCAL_CONTENT: bytes that count as the beginning of the content */
+	/*
+	 * LOCAL_ASK: path (static) and JSON content of a call of the control process
+	 * (control_fields.h). It agrees with 204. Title and detail of the answer are static then,
+	 * and there is no page.
+	 */
+	struct slice ask_path, ask;
+	bool no_reuse;		   /* see struct response */
 	unsigned char grpc_status; /* in reply to a gRPC call; 0: what the HTTP status stands for */
 	struct slice message; /* in reply to a gRPC call: its status is OK, and of the other members
 				 only `outcome` is used; or empty */
@@ -80,6 +93,8 @@ struct local_answer {
 enum local_action {
 	LOCAL_ANSWER,	   /* send what is in *answer */
 	LOCAL_CONTENT,	   /* `begin`: read the content */
+	LOCAL_CLAIM,	   /* `begin`: judge the browser's sign-in at this host */
+	LOCAL_ASK,	   /* ask the control process first */
 	LOCAL_UNAVAILABLE, /* refuse with VERDICT_UNAVAILABLE: memory or random bytes are short */
 };
 
@@ -109,11 +124,16 @@ struct local_handler {
 	    const struct local_call *call, struct slice content, struct local_answer *answer);
 
 	/*
-	 * The verdict on this credential, for the job whose host the request names. token is set
+	 * The verdict on this credential (on the sign-in, without content, after LOCAL_CLAIM), for
+	 * the job whose host the request names. token is set
 	 * with VERDICT_ALLOW and VERDICT_NO_URL; otherwise it may be NULL.
 	 */
 	enum local_action (*decided)(const struct local_call *call, struct slice content,
 	    enum verdict verdict, const struct token *token, struct local_answer *answer);
+
+	/* The control process has answered with another status than 204; 0: it has not answered. */
+	enum local_action (*denied)(
+	    const struct local_call *call, unsigned status, struct local_answer *answer);
 
 	/*
 	 * A request of a person for a job is refused with this verdict. False: send the plain

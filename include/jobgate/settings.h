@@ -62,8 +62,8 @@ struct job_forms {
 	const char *labels; /* of the fixed job, as a selector's text; NULL: its record has them */
 	const char *labels_file; /* adds to labels; NULL: none */
 	struct job fixed_job;	 /* with `labels`: all of the job, in place of its record */
-	const char *taken; /* the id whose host, <id>.<domain>, is control.host, so that no job
-			      may have it; NULL: none */
+	const char *taken[3]; /* ids whose hosts, <id>.<domain>, are control.host and browser.host,
+				 so that no job may have them; NULL at the end */
 };
 
 /* How requests are changed on their way to backends. All text is the configuration's. */
@@ -148,7 +148,9 @@ struct scope_quota {
 	TEXT(fixed_url)	     /* in place of its record's; or NULL */                               \
 	TEXT(fixed_labels)   /* in place of its record, as a selector's text; or NULL */           \
 	TEXT(register_url)   /* in the record that register_ms asks for; or NULL */                \
-	TEXT(taken_job)	     /* the id that no job may have: its host is control.host; or NULL */  \
+	TEXT(taken_job)	     /* an id that no job may have: its host is control.host or            \
+				browser.host; or NULL */                                           \
+	TEXT(taken_too)	     /* another one; NULL where taken_job is */                            \
 	RANGES(scoped_urls)  /* the addresses to which job URLs of operators with a label selector \
 				may lead (auth/control/scope.h) */                                 \
 	VALUE(struct replica_wait, wait) /* wait.required: 0, or the same as wait.count */         \

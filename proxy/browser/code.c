@@ -38,6 +38,15 @@ nonce_make(char out[NONCE_TEXT_LEN])
 }
 
 bool
+nonce_is_formed(struct slice text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (!is_alnum(text.at[i]) && text.at[i] != '-' && text.at[i] != '_')
+			return false;
+	return text.len == NONCE_TEXT_LEN;
+}
+
+bool
 nonce_digest(struct slice nonce, unsigned char out[NONCE_DIGEST_LEN])
 {
 	return nonce.len == NONCE_TEXT_LEN &&

@@ -29,6 +29,9 @@ struct code {
  */
 bool nonce_make(char out[NONCE_TEXT_LEN]);
 
+/* True for a text that nonce_make could have made. */
+bool nonce_is_formed(struct slice text);
+
 /* SHA-256 of a nonce. False for text of another length, or when OpenSSL is short of memory. */
 bool nonce_digest(struct slice nonce, unsigned char out[NONCE_DIGEST_LEN]);
 

@@ -23,11 +23,23 @@
 
 const char page_style[] = STYLE;
 const char page_script[] = SCRIPT;
+#define POLICY_BEGIN \
+	"default-src 'none'; style-src 'sha256-uxY6bi+Hq7YxUrssF+TDVPyTb0a4FqcWZh3kg6q1B9s='; "
+#define POLICY_END "; base-uri 'none'; frame-ancestors 'none'"
 const char page_policy[] =
-    "default-src 'none'; style-src 'sha256-uxY6bi+Hq7YxUrssF+TDVPyTb0a4FqcWZh3kg6q1B9s='; "
-    "script-src 'sha256-AHArdUEPWLTPwVU+msw8o+XjeNw7JVDSrMTwqAERgfc='; "
-    "form-action 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'";
+    POLICY_BEGIN "script-src 'sha256-AHArdUEPWLTPwVU+msw8o+XjeNw7JVDSrMTwqAERgfc='; "
+		 "form-action 'self'" POLICY_END;
+
+size_t
+page_policy_to(struct slice site, char out[PAGE_POLICY_MAX])
+{
+	struct writer writer = writer_of(out, PAGE_POLICY_MAX);
+
+	write_literal(&writer, POLICY_BEGIN "form-action 'self' ");
+	write_slice(&writer, site);
+	write_literal(&writer, POLICY_END);
+	return (size_t)(writer.at - out);
+}
 
 static void
 write_escaped(struct writer *writer, struct slice text)
@@ -58,9 +70,15 @@ write_escaped(struct writer *writer, struct slice text)
 static void
 write_form(struct writer *writer, const struct page *page)
 {
-	write_literal(writer, "<form method=\"post\" action=\"");
-	write_slice(writer, slice_of(page->action));
-	write_literal(writer, "\">\n");
+	bool elsewhere = page->action[0] != '\0';
+
+	write_literal(writer, "<form method=\"post\"");
+	if (elsewhere) {
+		write_literal(writer, " action=\"");
+		write_slice(writer, slice_of(page->action));
+		write_literal(writer, "\"");
+	}
+	write_literal(writer, ">\n");
 	if (page->asks_token)
 		write_literal(writer,
 		    "<label for=\"token\">Token</label>\n"
@@ -75,7 +93,8 @@ write_form(struct writer *writer, const struct page *page)
 	write_literal(writer, "<button>");
 	write_slice(writer, slice_of(page->button));
 	write_literal(writer, "</button>\n</form>\n");
-	if (page->asks_token)
+	/* A form without an action is sent to the page's URL, whose fragment browsers keep. */
+	if (page->asks_token && elsewhere)
 		write_literal(writer, "<script>" SCRIPT "</script>\n");
 }
 

@@ -21,7 +21,7 @@ struct page {
 	bool is_error;
 	unsigned status;
 	struct slice request_id;
-	const char *action; /* where the form is sent; NULL: none */
+	const char *action; /* where the form is sent, "": to the page's own URL; NULL: no form */
 	const char *button;
 	bool asks_token;
 	struct slice to; /* path and query; from the client, escaped here */
@@ -31,6 +31,14 @@ struct page {
  * no other page frames them.
  */
 extern const char page_policy[];
+
+/*
+ * The same for a page of the sign-in host: what its form sends may lead to this site
+ * ("https://host[:port]"), because browsers check the redirects of a form, too; and no script runs.
+ * Returns the length; the site must have been parsed.
+ */
+#define PAGE_POLICY_MAX 640
+size_t page_policy_to(struct slice site, char out[PAGE_POLICY_MAX]);
 
 /* The style of all pages, and the script of those that ask for a token: page_policy contains their
  * hashes. Without the script, signing in leads to the page without its URL's fragment.

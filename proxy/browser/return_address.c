@@ -38,9 +38,29 @@ return_address_parse(struct slice text, bool tls, struct return_address *out)
 	       !slice_starts_with(out->to, SLICE(OUR_PATHS));
 }
 
+bool
+return_address_in(
+    struct slice query, bool tls, char room[RETURN_ADDRESS_MAX], struct return_address *out)
+{
+	struct slice to;
+
+	if (query.len > 0 && query.at[0] == '?')
+		query = slice_after(query, 1);
+	to = form_field(query, SLICE("to"), room, RETURN_ADDRESS_MAX);
+	return to.at != NULL && return_address_parse(to, tls, out);
+}
+
+struct slice
+return_address_authority(const struct return_address *address)
+{
+	const char *slashes = memchr(address->site.at, '/', address->site.len);
+
+	return slice_after(address->site, (size_t)(slashes + 2 - address->site.at));
+}
+
 /* Letters, digits and the other unreserved characters stay (RFC 3986 section 2.3). */
-static void
-write_encoded(struct writer *writer, struct slice text)
+void
+return_address_encode(struct writer *writer, struct slice text)
 {
 	static const char digits[] = "0123456789ABCDEF";
 
@@ -72,7 +92,7 @@ return_address_write(struct slice authority, struct slice to, bool tls, char *ou
 	if (!return_address_parse((struct slice){text, len}, tls, &address) ||
 	    !slice_equal(address.to, to))
 		return 0;
-	write_encoded(&writer, (struct slice){text, len});
+	return_address_encode(&writer, (struct slice){text, len});
 	len = (size_t)(writer.at - encoded);
 	if (len > cap)
 		return 0;

@@ -5,6 +5,7 @@
 
 #include "browser/page.h"
 #include "http/target.h"
+#include "http/write.h"
 
 /* Of an address, in bytes: scheme, authority, path and query. */
 #define RETURN_ADDRESS_MAX (sizeof("https://") + 263 + PAGE_TO_MAX)
@@ -31,6 +32,13 @@ struct return_address {
  */
 bool return_address_parse(struct slice text, bool tls, struct return_address *out);
 
+/* The address in a query ("?to=..."), decoded into room. False when it has none, or two. */
+bool return_address_in(
+    struct slice query, bool tls, char room[RETURN_ADDRESS_MAX], struct return_address *out);
+
+/* host[:port] of its site, as it was written. */
+struct slice return_address_authority(const struct return_address *address);
+
 /*
  * Write an address as the value of a query's field, percent-encoded (RFC 3986 section 2.1): the
  * authority as the client wrote it, and a path and query. Returns the length, or 0 when it would
@@ -38,5 +46,8 @@ bool return_address_parse(struct slice text, bool tls, struct return_address *ou
  */
 size_t return_address_write(
     struct slice authority, struct slice to, bool tls, char *out, size_t cap);
+
+/* Percent-encode a text as the value of a query's field. */
+void return_address_encode(struct writer *writer, struct slice text);
 
 #endif

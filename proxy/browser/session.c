@@ -67,6 +67,38 @@ session_open(const unsigned char key[SESSION_KEY_LEN], struct slice job, struct 
 	return now_s < out->expires_s;
 }
 
+/* Two bytes are zero: base64 without padding. */
+#define SIGN_IN_PLAIN_LEN (SIGN_IN_ID_LEN + 8 + 2)
+
+SEAL_LEN_CHECK(SIGN_IN_PLAIN_LEN);
+_Static_assert(SEAL_TEXT_LEN(SIGN_IN_PLAIN_LEN) == SIGN_IN_COOKIE_LEN, "the text of a sign-in");
+
+bool
+sign_in_seal(const unsigned char key[SESSION_KEY_LEN], struct slice purpose,
+    const struct sign_in_cookie *cookie, char out[SIGN_IN_COOKIE_LEN])
+{
+	const struct seal seal = seal_of(key, purpose);
+	unsigned char plain[SIGN_IN_PLAIN_LEN] = {0};
+
+	memcpy(plain, cookie->id, SIGN_IN_ID_LEN);
+	put_number(plain + SIGN_IN_ID_LEN, (uint64_t)cookie->expires_s);
+	return seal_text(&seal, plain, sizeof(plain), out);
+}
+
+bool
+sign_in_open(const unsigned char key[SESSION_KEY_LEN], struct slice purpose, struct slice text,
+    int64_t now_s, struct sign_in_cookie *out)
+{
+	const struct seal seal = seal_of(key, purpose);
+	unsigned char plain[SIGN_IN_PLAIN_LEN];
+
+	if (!unseal_text(&seal, text, plain, sizeof(plain)))
+		return false;
+	memcpy(out->id, plain, SIGN_IN_ID_LEN);
+	out->expires_s = (int64_t)get_number(plain + SIGN_IN_ID_LEN);
+	return now_s < out->expires_s;
+}
+
 bool
 cookie_next(struct slice *rest, struct slice *pair)
 {
@@ -83,18 +115,26 @@ cookie_next(struct slice *rest, struct slice *pair)
 }
 
 bool
-cookie_is_session(struct slice pair)
+cookie_is_ours(struct slice pair)
 {
 	const char *equals = memchr(pair.at, '=', pair.len);
+	struct slice name;
 
 	if (equals == NULL)
 		return false;
-	return slice_equal_nocase(
-	    slice_trim((struct slice){pair.at, (size_t)(equals - pair.at)}), SLICE(SESSION_COOKIE));
+	name = slice_trim((struct slice){pair.at, (size_t)(equals - pair.at)});
+	return slice_equal_nocase(name, SLICE(SESSION_COOKIE)) ||
+	       slice_equal_nocase(name, SLICE(NONCE_COOKIE));
 }
 
 struct slice
 session_cookie(const struct fields *fields)
+{
+	return cookie_find(fields, SLICE(SESSION_COOKIE "="));
+}
+
+struct slice
+cookie_find(const struct fields *fields, struct slice name)
 {
 	struct slice found = {0}, rest, pair;
 
@@ -103,11 +143,11 @@ session_cookie(const struct fields *fields)
 			continue;
 		rest = fields->items[i].value;
 		while (cookie_next(&rest, &pair)) {
-			if (!slice_starts_with(pair, SLICE(SESSION_COOKIE "=")))
+			if (!slice_starts_with(pair, name))
 				continue;
 			if (found.at != NULL)
 				return (struct slice){0};
-			found = slice_after(pair, strlen(SESSION_COOKIE "="));
+			found = slice_after(pair, name.len);
 		}
 	}
 	return found;

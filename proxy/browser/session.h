@@ -5,11 +5,15 @@
 
 #include "jobgate/job.h"
 #include "jobgate/message.h"
+#include "jobgate/sign_in.h"
 #include "jobgate/token.h"
 
 /* __Host-: browsers accept it only over TLS from the host itself, and send it nowhere else (RFC
  * 6265bis). */
 #define SESSION_COOKIE "__Host-jobgate"
+
+/* The cookie that binds a one-time code to one browser (code.h); as private as the session's. */
+#define NONCE_COOKIE "__Host-jobgate-nonce"
 
 #define SESSION_KEY_LEN 32
 #define SESSION_TEXT_LEN 96
@@ -35,6 +39,28 @@ bool session_seal(const unsigned char key[SESSION_KEY_LEN], struct slice job,
 bool session_open(const unsigned char key[SESSION_KEY_LEN], struct slice job, struct slice text,
     int64_t now_s, struct session *out);
 
+/*
+ * With a sign-in host the cookie names the sign-in, whose record in the store names the token. Its
+ * text has another length than that of a session, so neither opens in place of the other.
+ */
+#define SIGN_IN_COOKIE_LEN 72
+struct sign_in_cookie {
+	unsigned char id[SIGN_IN_ID_LEN];
+	int64_t expires_s; /* Unix time */
+};
+
+/* What the cookie of the sign-in host itself is bound to: no job's id, since it has blanks. */
+#define SIGN_IN_HOST_PURPOSE SLICE("sign-in host")
+
+/* As session_seal and session_open; purpose is the job, or SIGN_IN_HOST_PURPOSE. */
+bool sign_in_seal(const unsigned char key[SESSION_KEY_LEN], struct slice purpose,
+    const struct sign_in_cookie *cookie, char out[SIGN_IN_COOKIE_LEN]);
+bool sign_in_open(const unsigned char key[SESSION_KEY_LEN], struct slice purpose, struct slice text,
+    int64_t now_s, struct sign_in_cookie *out);
+
+/* The value of the cookie of this name ("NAME="); at is NULL without one, or with more than one. */
+struct slice cookie_find(const struct fields *fields, struct slice name);
+
 /* The value of the session cookie; at is NULL without one, or with more than one. */
 struct slice session_cookie(const struct fields *fields);
 
@@ -43,9 +69,9 @@ struct slice session_cookie(const struct fields *fields);
  */
 bool cookie_next(struct slice *rest, struct slice *pair);
 
-/* True when this pair of Cookie, or this cookie of Set-Cookie, is the session's, in any case of
- * letters. */
-bool cookie_is_session(struct slice pair);
+/* True when this pair of Cookie, or this cookie of Set-Cookie, is one of the gateway's own, in any
+ * case of letters: jobs neither see nor set it. */
+bool cookie_is_ours(struct slice pair);
 
 /*
  * True when a page of the host that the request goes to has sent it: it has exactly one Origin, of

@@ -93,6 +93,8 @@ struct config {
 		uint64_t session;     /* how long a session lasts */
 		const char *key_file; /* seals sessions; NULL: a key of this gateway's own */
 		const char *help;     /* where people get a token; NULL: no such text */
+		const char *host; /* at which people sign in for all jobs; NULL: at each job's own
+				     host */
 	} browser;
 
 	struct timeouts timeouts;

@@ -122,7 +122,7 @@ derive_gateway_socket(struct builder *builder)
 	size_t bad;
 
 	if (config->control.host == NULL && config->control.listen == NULL &&
-	    config->control.metrics == NULL)
+	    config->control.metrics == NULL && config->browser.host == NULL)
 		return true;
 	snprintf(text, sizeof(text), "unix:%s.gateway", config->control.process.socket);
 	config->control.process.gateway_socket = builder_own_text(builder, text);
@@ -236,7 +236,8 @@ derive_control(struct builder *builder)
 	process->fixed_job = config->jobs.fixed;
 	process->fixed_url = config->jobs.fixed_url;
 	process->fixed_labels = config->jobs.labels;
-	process->taken_job = config->jobs.taken;
+	process->taken_job = config->jobs.taken[0];
+	process->taken_too = config->jobs.taken[1];
 	process->wait.required = config->store.wait_required ? process->wait.count : 0;
 	process->request_ms = config->timeouts.head;
 	process->idle_ms = config->timeouts.keep_alive;
@@ -268,13 +269,12 @@ derive_fixed_job(struct builder *builder)
 	return true;
 }
 
-/* control.host is not a job's, so no job may have the id that stands before the domain in it. */
+/* Note the id that stands before the domain in this host of ours: no job may have it. */
 static bool
-derive_taken_job(struct builder *builder)
+derive_taken(struct builder *builder, const char *host)
 {
 	struct job_forms *jobs = &builder->config.jobs;
-	const char *host = builder->config.control.host;
-	size_t id_len, tail_len;
+	size_t id_len, tail_len, count = 0;
 	char id[JOB_ID_MAX + 1] = "";
 
 	if (host == NULL || jobs->domain == NULL)
@@ -287,8 +287,10 @@ derive_taken_job(struct builder *builder)
 	    !jg_job_id_valid((struct slice){host, id_len}))
 		return true;
 	memcpy(id, host, id_len);
-	jobs->taken = builder_own_text(builder, id);
-	return jobs->taken != NULL || builder_out_of_memory(builder);
+	while (jobs->taken[count] != NULL)
+		count++;
+	jobs->taken[count] = builder_own_text(builder, id);
+	return jobs->taken[count] != NULL || builder_out_of_memory(builder);
 }
 
 bool
@@ -304,7 +306,8 @@ defaults_derive(struct builder *builder)
 	config->backends.pool.connect_ms = config->timeouts.connect;
 	config->backends.pool.http2.buffer = config->http2.limits.buffer;
 	config->backends.pool.circuit.patience_ms = config->timeouts.connect;
-	return derive_fixed_job(builder) && derive_taken_job(builder) && derive_paths(builder) &&
+	return derive_fixed_job(builder) && derive_taken(builder, config->control.host) &&
+	       derive_taken(builder, config->browser.host) && derive_paths(builder) &&
 	       derive_gateway_socket(builder) && derive_workers_socket(builder) &&
 	       derive_public_url(builder) && derive_redirect_port(builder) &&
 	       derive_listeners(builder) && derive_control(builder);

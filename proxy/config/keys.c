@@ -284,6 +284,13 @@ const struct config_key config_keys[] = {
 		"never see. Renewing or deleting the token ends the session. The gateway then "
 		"answers /.jobgate/ at each job's host itself; /.jobgate/sign-out removes the "
 		"cookie."},
+    {"browser.host", TEXT_OF(DOMAIN, browser.host), .example = "auth.jobs.example.org",
+	.help = "A host at which people sign in once for all jobs in reach. Jobs' hosts send "
+		"browsers there and get a one-time code back, so no job's code is near the page "
+		"where a token is pasted, and signing out ends all of it at once, on all gateways "
+		"with the same browser.key_file. Its name and certificate must lead to this "
+		"gateway, as jobs' hosts do. Under jobs.domain no job may have the id of this "
+		"host. When left out, each job's host has its own page."},
     {"browser.session", TIME(browser.session), .default_value = "12h", .min = SECOND,
 	.max = 30 * DAY,
 	.help = "How long a session lives; what it has opened (WebSockets, streams) ends with it."},

@@ -166,6 +166,26 @@ check_registration(struct builder *builder)
 		   "needs jobs.fixed, jobs.fixed_url, and jobs.labels or jobs.labels_file");
 }
 
+/* The host at which people sign in for all jobs. */
+static bool
+check_sign_in_host(struct builder *builder)
+{
+	const struct config *config = &builder->config;
+	const char *host = config->browser.host;
+
+	if (host == NULL)
+		return true;
+	if (!config->browser.sign_in)
+		return builder_key_error(
+		    builder, "browser.host", "needs browser.sign_in, which is off");
+	if (config->jobs.domain == NULL)
+		return builder_key_error(builder, "browser.host",
+		    "needs jobs.domain: only jobs with a host of their own have a sign-in");
+	if (config->control.host != NULL && strcmp(host, config->control.host) == 0)
+		return builder_key_error(builder, "browser.host", "is control.host, too");
+	return true;
+}
+
 /* Which jobs there are, and how requests name them. */
 static bool
 check_jobs(struct builder *builder)
@@ -223,5 +243,5 @@ validate_config(struct builder *builder)
 {
 	return check_jobs(builder) && check_control(builder) && check_tls(builder) &&
 	       check_forward_auth(builder) && check_store_times(builder) && check_store(builder) &&
-	       check_help(builder);
+	       check_help(builder) && check_sign_in_host(builder);
 }

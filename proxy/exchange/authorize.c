@@ -1,4 +1,5 @@
 /* authorize.c - from a request's head to the verdict, step by step. */
+#include "browser/return_address.h"
 #include "exchange/client_address.h"
 #include "exchange/exchange_state.h"
 #include "exchange/forward_auth.h"
@@ -63,19 +64,50 @@ exchange_reject(struct exchange *exchange, const struct request *request, unsign
 	    title, detail);
 }
 
+/*
+ * The sign-in host: which job's host the browser wants to go back to, if the query says so. The
+ * address lies in the worker's room.
+ */
+static __attribute__((noinline, cold)) bool
+find_return(
+    const struct exchange *exchange, const struct request *request, struct return_address *out)
+{
+	return return_address_in(request->query, exchange_uses_tls(exchange, request),
+	    exchange->context->local_room, out);
+}
+
 static void
 find_route(struct exchange *exchange, const struct request *request)
 {
 	const struct exchange_options *options = &exchange->context->options;
-	/* Forward auth is about jobs: no other proxy leads to the control API. */
+	bool forward_auth = exchange->peer->forward_auth;
+	/* Forward auth is about jobs: no other proxy leads to the gateway's own hosts. */
 	const struct route_forms forms = {options->jobs.domain, options->jobs.prefix,
-	    options->jobs.fixed, exchange->peer->forward_auth ? NULL : options->control_host,
-	    options->jobs.taken};
+	    options->jobs.fixed, forward_auth ? NULL : options->control_host,
+	    forward_auth ? NULL : options->sign_in_host, options->jobs.taken};
+	struct slice authority = request->authority, path = request->path;
+	struct route *route = &exchange->route;
+	struct return_address address;
+	bool comes_back = false;
 
-	if (exchange->peer->purpose == FOR_CONTROL)
-		exchange->route.names_control = true;
-	else
-		route_find(&forms, request->authority, request->path, &exchange->route);
+	if (exchange->peer->purpose == FOR_CONTROL) {
+		route->names_control = true;
+		return;
+	}
+again:
+	route_find(&forms, authority, path, route);
+	if (comes_back) { /* only a job with a host of its own has a sign-in */
+		route->names_job = route->names_job && route->prefix_len == 0;
+		route->job_len = route->names_job ? route->job_len : 0;
+		route->prefix_len = 0;
+		route->names_control = false;
+		route->names_sign_in = true;
+	} else if (route->names_sign_in && find_return(exchange, request, &address)) {
+		comes_back = true;
+		authority = return_address_authority(&address);
+		path = address.to;
+		goto again;
+	}
 }
 
 /* Put the request that the other proxy holds in the place of its own. False: it has been refused.
@@ -136,7 +168,7 @@ enum authorize_step {
 	STEP_FORWARD_AUTH, /* the request that another proxy holds takes the place of its own */
 	STEP_DESCRIBE,	   /* notes what logs and answers tell of the request */
 	STEP_ROUTE,	   /* finds the job, or the control API */
-	STEP_LOCAL,	   /* what a local handler answers at a job's host: sign-in */
+	STEP_LOCAL,	   /* what a local handler answers at a job's host, or the sign-in host */
 	STEP_CREDENTIAL,   /* reads the claim: which token the request says it has */
 	STEP_CONFIRM, /* after a wait, the steps run again from here: is the claim still valid? */
 	STEP_LOOK_UP, /* finds the records of the token and of the job; no other step waits */
@@ -192,8 +224,9 @@ step_route(struct authorization *run)
 	if (exchange->peer->forward_auth && !exchange_forward_auth_path(exchange, run->request))
 		return STEP_DONE;
 	exchange->control = exchange->route.names_control;
-	if (exchange->control) {
+	if (exchange->control)
 		exchange->html = false;
+	if (exchange->control || exchange->route.names_sign_in) {
 		exchange->grpc = (struct grpc_call){0};
 		exchange->ends_ms = 0;
 	}
@@ -203,8 +236,11 @@ step_route(struct authorization *run)
 static enum authorize_step
 step_local(struct authorization *run)
 {
-	if (exchange_has_sessions(run->exchange) &&
-	    exchange_handle(run->exchange, LOCAL_ROUTED, run->request))
+	struct exchange *exchange = run->exchange;
+	bool sign_in_host = exchange->route.names_sign_in;
+
+	if ((sign_in_host || exchange_has_sessions(exchange)) &&
+	    exchange_handle(exchange, sign_in_host ? LOCAL_SIGN_IN : LOCAL_ROUTED, run->request))
 		return STEP_DONE;
 	return STEP_CREDENTIAL;
 }
@@ -214,6 +250,10 @@ step_credential(struct authorization *run)
 {
 	struct exchange *exchange = run->exchange;
 
+	if (exchange->route.names_sign_in) {
+		exchange_claim_sign_in(exchange, run->request, run->claim);
+		return STEP_LOOK_UP;
+	}
 	if (exchange->peer->forward_auth && !exchange_forward_auth_query(exchange, run->request))
 		return STEP_DONE;
 	exchange_claim(exchange, run->request, run->claim);
@@ -284,6 +324,10 @@ step_decide(struct authorization *run)
 
 	if (exchange->state == EXCHANGE_LOCAL) {
 		exchange_local_decided(exchange, verdict, &run->lookup);
+		return STEP_DONE;
+	}
+	if (exchange->route.names_sign_in) {
+		exchange_local_judged(exchange, run->request, verdict, &run->lookup);
 		return STEP_DONE;
 	}
 	if (verdict == VERDICT_ALLOW) {

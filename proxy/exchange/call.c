@@ -151,9 +151,8 @@ counted_address(const struct exchange *exchange)
 	return address;
 }
 
-/* Take a place. False when there is none for this address. */
-static bool
-take_place(struct exchange *exchange)
+bool
+exchange_take_place(struct exchange *exchange)
 {
 	struct in6_addr address = counted_address(exchange);
 	struct open_place *places = exchange->context->open_places, *free_place = NULL;
@@ -189,7 +188,7 @@ refuse_many(struct exchange *exchange)
 	unsigned wait_s =
 	    exchange->client->ops->failed_auth(exchange->client, exchange_address(exchange));
 
-	if (wait_s == 0 && take_place(exchange))
+	if (wait_s == 0 && exchange_take_place(exchange))
 		return false;
 	exchange_fail_retry_later(exchange, OUTCOME_RATE_LIMITED, 429, SLICE("Too many requests"),
 	    SLICE("There are too many calls without a token; try again later."),
@@ -199,12 +198,12 @@ refuse_many(struct exchange *exchange)
 
 /* Keep the content for the control process's connection. False when memory is short. */
 static bool
-keep_open_content(struct exchange *exchange)
+keep_content(struct exchange *exchange, struct slice content)
 {
 	struct kept_content *kept = &exchange->kept_content;
 
 	kept->secret = true;
-	kept_content_add(kept, &exchange->context->kept_contents, buffer_bytes(exchange->content));
+	kept_content_add(kept, &exchange->context->kept_contents, content);
 	if (kept->lost)
 		return false;
 	kept->ended = true;
@@ -213,20 +212,16 @@ keep_open_content(struct exchange *exchange)
 	return true;
 }
 
-/*
- * The request's head is no longer in memory. The control process needs only the client's address of
- * it, for the audit log.
- */
-static void
-forward_open(struct exchange *exchange)
+void
+exchange_call_without_token(struct exchange *exchange, struct slice path, struct slice content)
 {
 	char address[ADDRESS_TEXT_MAX];
 	struct field forwarded = {.name = SLICE("X-Forwarded-For"), .id = FIELD_X_FORWARDED_FOR};
 	struct request request = {.method = SLICE("POST"),
 	    .method_id = METHOD_POST,
-	    .path = SLICE(CONTROL_OPEN_PATH),
+	    .path = path,
 	    .content = CONTENT_LENGTH,
-	    .length = buffer_len(exchange->content),
+	    .length = content.len,
 	    .version = exchange->version};
 
 	if (exchange->peer->trusted && exchange->has_address) {
@@ -236,7 +231,7 @@ forward_open(struct exchange *exchange)
 	}
 	exchange_call_control(exchange, &request, NULL);
 	if (exchange->state == EXCHANGE_CONNECTING && request.length > 0 &&
-	    !keep_open_content(exchange))
+	    !keep_content(exchange, content))
 		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
 }
 
@@ -245,7 +240,8 @@ exchange_call_open_content(struct exchange *exchange)
 {
 	if (refuse_many(exchange))
 		return;
-	forward_open(exchange);
+	exchange_call_without_token(
+	    exchange, SLICE(CONTROL_OPEN_PATH), buffer_bytes(exchange->content));
 	if (exchange->content != NULL)
 		OPENSSL_cleanse(exchange->content->bytes, exchange->content->capacity);
 }
@@ -259,7 +255,7 @@ exchange_call_open(struct exchange *exchange, struct request *request, const str
 		return false;
 	exchange->open_call = true;
 	if (!refuse_unfit(exchange, request))
-		exchange_read_content(exchange, &open_handler, request);
+		exchange_read_content(exchange, &open_handler, request, (struct slice){0});
 	return true;
 }
 

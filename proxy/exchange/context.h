@@ -23,10 +23,11 @@ struct exchange_options {
 	const char
 	    *control_secret; /* CONTROL_SECRET_TEXT hex digits, only for the control process */
 	const unsigned char
-	    *session_key;    /* of SESSION_KEY_LEN bytes; NULL: browsers cannot sign in */
-	uint64_t session_ms; /* how long a session lasts */
-	struct slice help;   /* where people get a token; or empty */
-	uint16_t https_port; /* of the URLs that redirects lead to */
+	    *session_key;	  /* of SESSION_KEY_LEN bytes; NULL: browsers cannot sign in */
+	const char *sign_in_host; /* at which browsers sign in for all jobs; NULL: at each job's */
+	uint64_t session_ms;	  /* how long a session lasts */
+	struct slice help;	  /* where people get a token; or empty */
+	uint16_t https_port;	  /* of the URLs that redirects lead to */
 	struct ip_ranges trusted_proxies;
 	struct limits limits;
 	struct limit_table *limit_table;   /* of tokens, shared by all workers */

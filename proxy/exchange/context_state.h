@@ -84,6 +84,7 @@ struct exchange_context {
 	 * written. It is used within one turn of the loop, so one for each worker is enough.
 	 */
 	struct rewritten rewritten;
+	struct bearer sign_in_bearer; /* of the sign-in that is judged in this turn */
 	char *query_room; /* QUERY_ROOM bytes for the query of a request without tokens of ours,
 			   * until it is copied or answered */
 	char *local_room; /* LOCAL_ROOM bytes for what a local handler answers; also used within one

@@ -75,6 +75,40 @@ claim_fields(struct exchange *exchange, const struct request *request, struct cl
 		OPENSSL_cleanse(room, presented.used);
 }
 
+/* The credential is a session, or a sign-in, that lasts until this moment. */
+static void
+claim_until(struct exchange *exchange, struct claim *claim, int64_t expires_s, int64_t wall_ms)
+{
+	claim->credential = CREDENTIAL_SESSION;
+	exchange->carrier = CARRIER_SIGN_IN;
+	exchange->session_ends_ms =
+	    loop_now_ms(exchange->context->loop) + (uint64_t)(expires_s * 1000 - wall_ms);
+}
+
+/* With a sign-in host the cookie names the sign-in; its record in the store names the token. */
+static __attribute__((noinline, cold)) void
+claim_of_sign_in(
+    struct exchange *exchange, struct slice cookie, struct slice purpose, struct claim *claim)
+{
+	int64_t wall_ms = loop_wall_us(exchange->context->loop) / 1000;
+	struct sign_in_cookie sign_in;
+
+	if (cookie.at == NULL || !sign_in_open(exchange->context->options.session_key, purpose,
+				     cookie, wall_ms / 1000, &sign_in))
+		return;
+	claim->digest = NULL;
+	claim->by_sign_in = true;
+	memcpy(claim->own.bearer.hash, sign_in.id, SIGN_IN_ID_LEN);
+	claim_until(exchange, claim, sign_in.expires_s, wall_ms);
+}
+
+void
+exchange_claim_sign_in(
+    struct exchange *exchange, const struct request *request, struct claim *claim)
+{
+	claim_of_sign_in(exchange, session_cookie(&request->fields), SIGN_IN_HOST_PURPOSE, claim);
+}
+
 /* In place of a token, a browser may have a session. */
 static void
 claim_session(struct exchange *exchange, const struct request *request, struct claim *claim)
@@ -83,6 +117,10 @@ claim_session(struct exchange *exchange, const struct request *request, struct c
 	int64_t wall_ms = loop_wall_us(exchange->context->loop) / 1000;
 	struct session session;
 
+	if (exchange->context->options.sign_in_host != NULL) {
+		claim_of_sign_in(exchange, cookie, route_job(&exchange->route), claim);
+		return;
+	}
 	if (cookie.at == NULL || !session_open(exchange->context->options.session_key,
 				     route_job(&exchange->route), cookie, wall_ms / 1000, &session))
 		return;
@@ -91,10 +129,7 @@ claim_session(struct exchange *exchange, const struct request *request, struct c
 	claim->digest = &claim->own;
 	claim->version = session.version;
 	memcpy(claim->mark, session.mark, TOKEN_MARK_LEN);
-	claim->credential = CREDENTIAL_SESSION;
-	exchange->carrier = CARRIER_SIGN_IN;
-	exchange->session_ends_ms =
-	    loop_now_ms(exchange->context->loop) + (uint64_t)(session.expires_s * 1000 - wall_ms);
+	claim_until(exchange, claim, session.expires_s, wall_ms);
 }
 
 void

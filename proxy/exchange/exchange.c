@@ -29,6 +29,7 @@ exchange_new(struct exchange_context *context, struct exchange_client *client,
 	exchange->waiter.answered = exchange_record_came;
 	exchange->token_watch.changed = exchange_token_changed;
 	exchange->job_watch.changed = exchange_job_changed;
+	exchange->sign_in_watch.changed = exchange_sign_in_changed;
 	exchange->connect.run = exchange_connect;
 	exchange->free_task.run = exchange_free;
 	exchange->serial = ++context->serials;
@@ -175,7 +176,7 @@ exchange_end(struct exchange *exchange, enum outcome outcome, enum exchange_end 
 	exchange_count(exchange, outcome);
 	PROBE_EXCHANGE_END(exchange->request_id, exchange->request_id_len, outcome,
 	    exchange->status, exchange->bytes_in, exchange->bytes_out);
-	if (exchange->state == EXCHANGE_LOCAL)
+	if (exchange->content != NULL)
 		exchange_local_wipe(exchange);
 	exchange_set_state(exchange, EXCHANGE_ENDED);
 	LIST_REMOVE(&exchange->running, link);
@@ -183,8 +184,7 @@ exchange_end(struct exchange *exchange, enum outcome outcome, enum exchange_end 
 	exchange_hold_ended(exchange);
 	exchange->held = false;
 	jg_directory_forget(&exchange->waiter);
-	jg_directory_unwatch(&exchange->token_watch);
-	jg_directory_unwatch(&exchange->job_watch);
+	exchange_unwatch(exchange);
 	jg_limits_give(context->options.limit_table, &exchange->permit);
 	timer_remove(&exchange->timer);
 	loop_cancel(context->loop, &exchange->connect);
@@ -296,6 +296,10 @@ exchange_expired(struct timer *timer)
 
 	if (exchange->ends_ms != 0 && loop_now_ms(exchange->context->loop) >= exchange->ends_ms) {
 		exchange_time_over(exchange);
+		return;
+	}
+	if (exchange->asks && exchange->state != EXCHANGE_CONNECTING) {
+		exchange_asked(exchange, 0);
 		return;
 	}
 	switch (exchange->state) {

@@ -33,6 +33,7 @@
  * hold.c            holds a request until its job is up
  * allow.c           prepares an allowed request for its job
  * call.c            calls of the control API, and requests of monitoring
+ * ask.c             asks the control process for a local handler
  * send.c            sends it: the connection to its backend, its head, repeats
  * request_content.c its content
  * relay.c           the answer
@@ -73,6 +74,7 @@ struct exchange {
 	struct directory_waiter waiter; /* AUTHORIZING: for the record that is missing */
 	struct suspended *suspended;	/* the request, while it waits for that record */
 	struct directory_watch token_watch, job_watch; /* from the verdict to the end */
+	struct directory_watch sign_in_watch; /* the same, if a sign-in host's sign-in allowed it */
 	struct token_edition allowed;
 	struct permit permit;	  /* of its token's concurrency; all zero: it has none */
 	uint64_t no_permit_for;	  /* the concurrency for which no permit was left; or 0 */
@@ -114,11 +116,12 @@ struct exchange {
 	bool answer_begun;  /* the head of an answer was sent to the client */
 	bool answer_ended;  /* the backend's answer is complete; in a tunnel: its side has ended */
 	bool client_full;   /* the client took only part of the answer's last content */
-	unsigned char repeated;	 /* a bit for each enum repeat for which it was sent again */
-	bool has_address;	 /* the client's address is known (client_address.h) */
-	bool html;		 /* the client prefers a page to JSON */
-	bool tunnel_only;	 /* the client takes any answer of 2xx for an open tunnel */
-	bool control;		 /* it is for the control API */
+	unsigned char repeated; /* a bit for each enum repeat for which it was sent again */
+	bool has_address;	/* the client's address is known (client_address.h) */
+	bool html;		/* the client prefers a page to JSON */
+	bool tunnel_only;	/* the client takes any answer of 2xx for an open tunnel */
+	bool control;		/* it is for the control API */
+	bool asks; /* its backend is the control process, which a local handler asks (ask.c) */
 	bool offers_subprotocol; /* rewrite.h */
 	bool open_call;		 /* and needs no token (exchange_call_open) */
 
@@ -157,6 +160,7 @@ struct lookup {
 	bool proved;	 /* the evidence proves the token (jg_evidence_proves) */
 	struct job room; /* for the job of a sidecar (jg_effective_job) */
 	struct directory_entry *token_entry, *job_entry;
+	struct directory_entry *sign_in_entry; /* NULL: the credential is no such sign-in */
 };
 
 /* The client's address, as struct evidence has it. */
@@ -179,7 +183,7 @@ exchange_does_cors(const struct exchange *exchange)
 	const char *const *origins = exchange->context->options.forwarding.cors_origins;
 
 	return origins != NULL && *origins != NULL && exchange->peer->purpose == FOR_JOBS &&
-	       !exchange->control;
+	       !exchange->control && !exchange->route.names_sign_in;
 }
 
 /* In which form its client gets a local reply. */
@@ -347,6 +351,17 @@ struct slice exchange_unmatched(const struct exchange *exchange);
 
 void exchange_token_changed(struct directory_watch *watch);
 void exchange_job_changed(struct directory_watch *watch);
+void exchange_sign_in_changed(struct directory_watch *watch);
+
+/* Stop to watch the records. */
+static inline void
+exchange_unwatch(struct exchange *exchange)
+{
+	jg_directory_unwatch(&exchange->token_watch);
+	jg_directory_unwatch(&exchange->job_watch);
+	if (exchange->sign_in_watch.entry != NULL)
+		jg_directory_unwatch(&exchange->sign_in_watch);
+}
 
 /* A hash of where a job's URL leads. */
 uint64_t exchange_target_hash(const struct job_url *url);
@@ -413,6 +428,10 @@ void exchange_allow(
  * session. */
 void exchange_claim(struct exchange *exchange, const struct request *request, struct claim *claim);
 
+/* The same at the sign-in host, where only the cookie of the browser's sign-in counts. */
+void exchange_claim_sign_in(
+    struct exchange *exchange, const struct request *request, struct claim *claim);
+
 /* The same from a value as Authorization has it, of the scheme Bearer. */
 void exchange_claim_field(struct exchange *exchange, struct slice field, struct claim *claim);
 
@@ -444,9 +463,11 @@ enum local_stage {
 	LOCAL_ALLOWED,	  /* it may pass to its job */
 	LOCAL_SLASHLESS,  /* the same, and its path is a job's prefix without a slash */
 	LOCAL_MONITORING, /* it is not for jobs: control.metrics */
+	LOCAL_SIGN_IN,	  /* it is for the sign-in host */
 };
 
-/* If a local handler handles this request, it answers. False: none does. */
+/* If a local handler handles this request, it answers. False: none does, or it wants to know the
+ * verdict on the browser's sign-in first. */
 bool exchange_handle(
     struct exchange *exchange, enum local_stage stage, const struct request *request);
 
@@ -455,6 +476,18 @@ bool exchange_handle(
  * browser origin of its own there.
  */
 bool exchange_has_sessions(const struct exchange *exchange);
+
+/* AUTHORIZING, at the sign-in host: answer to the verdict on the browser's sign-in. */
+void exchange_local_judged(struct exchange *exchange, const struct request *request,
+    enum verdict verdict, const struct lookup *lookup);
+
+/* Answer as a handler says. request NULL: the content has been read already. */
+void exchange_local_act(struct exchange *exchange, const struct local_handler *handler,
+    const struct request *request, enum local_action action, const struct local_answer *answer);
+
+/* What a handler may know of the request, which may be NULL. */
+struct local_call exchange_local_call(
+    const struct exchange *exchange, const struct request *request);
 
 /* Refuse with a page for a person. False, and nothing is done, when the plain refusal is right. */
 bool exchange_refuse_person(
@@ -466,10 +499,10 @@ void exchange_local_content_end(struct exchange *exchange);
 
 /*
  * Read the request's content for the handler. All of it has to come within timeouts.body: a client
- * that has shown no token yet gets no more time.
+ * that has shown no token yet gets no more time. `before` counts as its beginning.
  */
-void exchange_read_content(
-    struct exchange *exchange, const struct local_handler *handler, const struct request *request);
+void exchange_read_content(struct exchange *exchange, const struct local_handler *handler,
+    const struct request *request, struct slice before);
 void exchange_local_wipe(struct exchange *exchange);
 
 /* LOCAL: read the claim from the content. */
@@ -498,8 +531,18 @@ bool exchange_call_open(
 /* LOCAL: its content has come. Forward it, under the limit of failed tokens, if a place is free. */
 void exchange_call_open_content(struct exchange *exchange);
 
+/* Take a place for a call that needs no token. False: there is none for its client's address. */
+bool exchange_take_place(struct exchange *exchange);
+
 /* Give back the place of a call that has ended, if it has one. */
 void exchange_leave_place(struct exchange *exchange);
+
+/*
+ * Forward a call without a token, of this path (static) and content, to the control process. Its
+ * head names only the client's address, for the audit log.
+ */
+void exchange_call_without_token(
+    struct exchange *exchange, struct slice path, struct slice content);
 
 /* A request at control.metrics: answer it here, or forward it to the control process. */
 void exchange_serve_monitoring(struct exchange *exchange, struct request *request);
@@ -513,6 +556,19 @@ exchange_content_max(const struct exchange *exchange)
 {
 	return exchange->control ? CONTROL_BODY_MAX : exchange->context->options.limits.body_bytes;
 }
+
+/* ---- ask.c ---- */
+
+/*
+ * Ask the control process what the answer says (LOCAL_ASK), and keep the answer. request: NULL when
+ * its content has been read.
+ */
+void exchange_ask(struct exchange *exchange, const struct local_handler *handler,
+    const struct request *request, const struct local_answer *answer);
+
+/* With `asks`: the head of the control process's answer has come; and its end. */
+void exchange_asked_head(struct exchange *exchange, unsigned status);
+void exchange_asked(struct exchange *exchange, unsigned status);
 
 /* ---- relay.c ---- */
 

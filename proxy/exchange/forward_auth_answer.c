@@ -22,7 +22,7 @@ write_cookies(struct writer *room, const char *first, struct slice cookies)
 	struct slice pair;
 
 	while (cookie_next(&cookies, &pair)) {
-		if (cookie_is_session(pair))
+		if (cookie_is_ours(pair))
 			continue;
 		if (room->at > first)
 			write_literal(room, "; ");

@@ -93,8 +93,7 @@ exchange_resume(struct exchange *exchange)
 {
 	CHECK(exchange->held && exchange->state == EXCHANGE_AUTHORIZING, exchange_dump, exchange);
 	exchange->held = false;
-	jg_directory_unwatch(&exchange->token_watch);
-	jg_directory_unwatch(&exchange->job_watch);
+	exchange_unwatch(exchange);
 	timer_stop(&exchange->timer);
 	exchange->phase_us = loop_now_us(exchange->context->loop);
 	exchange_record_came(&exchange->waiter);

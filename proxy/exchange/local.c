@@ -3,6 +3,7 @@
 #include <openssl/crypto.h>
 
 #include "browser/sign_in.h"
+#include "browser/sign_in_host.h"
 #include "exchange/exchange_state.h"
 #include "exchange/handlers.h"
 #include "exchange/origin.h"
@@ -15,6 +16,7 @@ static const struct local_handler *const handlers[][3] = {
     [LOCAL_ALLOWED] = {&max_forwards_handler},
     [LOCAL_SLASHLESS] = {&add_slash_handler},
     [LOCAL_MONITORING] = {&health_handler},
+    [LOCAL_SIGN_IN] = {&sign_in_host_handler},
 };
 
 static enum local_host
@@ -53,8 +55,8 @@ path_before(const struct exchange *exchange, const struct request *request)
 	return before;
 }
 
-static struct local_call
-call_of(const struct exchange *exchange, const struct request *request)
+struct local_call
+exchange_local_call(const struct exchange *exchange, const struct request *request)
 {
 	struct exchange_context *context = exchange->context;
 
@@ -71,6 +73,8 @@ call_of(const struct exchange *exchange, const struct request *request)
 	    .session_key = context->options.session_key,
 	    .session_ms = context->options.session_ms,
 	    .help = context->options.help,
+	    .sign_in_host = slice_of(
+		context->options.sign_in_host != NULL ? context->options.sign_in_host : ""),
 	    .now_s = loop_wall_us(context->loop) / 1000000,
 	    .shared = context->options.shared,
 	    .room = context->local_room,
@@ -83,6 +87,8 @@ send_answer(struct exchange *exchange, struct local_reply *reply, const struct l
 {
 	if (answer->page.len > 0)
 		local_reply_page(reply, answer->page, exchange->method_id == METHOD_HEAD);
+	if (answer->policy.len > 0)
+		local_reply_policy(reply, answer->policy);
 	for (size_t i = 0; i < answer->field_count; i++)
 		local_reply_add(reply, answer->fields[i].name, answer->fields[i].value);
 	reply->response.no_reuse = answer->no_reuse;
@@ -105,9 +111,19 @@ send_local_answer(struct exchange *exchange, const struct local_answer *answer)
 	send_answer(exchange, &reply, answer);
 }
 
+/* True when the room takes these bytes before content, of which some must fit, too. */
+static bool
+put_before(struct exchange *exchange, struct slice before)
+{
+	if (before.len > exchange->handler->content_max / 2)
+		return false;
+	buffer_append(exchange->content, before);
+	return true;
+}
+
 void
-exchange_read_content(
-    struct exchange *exchange, const struct local_handler *handler, const struct request *request)
+exchange_read_content(struct exchange *exchange, const struct local_handler *handler,
+    const struct request *request, struct slice before)
 {
 	struct exchange_context *context = exchange->context;
 
@@ -116,7 +132,7 @@ exchange_read_content(
 	exchange->content_ended = request->content == CONTENT_NONE ||
 				  (request->content == CONTENT_LENGTH && request->length == 0);
 	exchange->content = buffer_take(context->buffers, handler->content_max);
-	if (exchange->content == NULL) {
+	if (exchange->content == NULL || (before.len > 0 && !put_before(exchange, before))) {
 		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
 	} else if (exchange->content_ended) {
 		exchange_local_content_end(exchange);
@@ -128,10 +144,9 @@ exchange_read_content(
 	}
 }
 
-/* Do what the handler returned. request NULL: the content has been read already. */
-static void
-act(struct exchange *exchange, const struct local_handler *handler, const struct request *request,
-    enum local_action action, const struct local_answer *answer)
+void
+exchange_local_act(struct exchange *exchange, const struct local_handler *handler,
+    const struct request *request, enum local_action action, const struct local_answer *answer)
 {
 	switch (action) {
 	case LOCAL_ANSWER:
@@ -139,7 +154,12 @@ act(struct exchange *exchange, const struct local_handler *handler, const struct
 		break;
 	case LOCAL_CONTENT:
 		CHECK(request != NULL, exchange_dump, exchange);
-		exchange_read_content(exchange, handler, request);
+		exchange_read_content(exchange, handler, request, answer->before);
+		break;
+	case LOCAL_CLAIM: /* exchange_handle has seen to it */
+		break;
+	case LOCAL_ASK:
+		exchange_ask(exchange, handler, request, answer);
 		break;
 	case LOCAL_UNAVAILABLE:
 		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
@@ -147,22 +167,25 @@ act(struct exchange *exchange, const struct local_handler *handler, const struct
 	}
 }
 
-static void
+/* False when the handler wants the verdict on the browser's sign-in first. */
+static bool
 begin(struct exchange *exchange, const struct local_handler *handler, const struct request *request)
 {
-	struct local_call call = call_of(exchange, request);
+	struct local_call call = exchange_local_call(exchange, request);
 	struct local_answer answer = {0};
+	enum local_action action = handler->begin(&call, &answer);
 
-	act(exchange, handler, request, handler->begin(&call, &answer), &answer);
+	exchange_local_act(exchange, handler, request, action, &answer);
+	return action != LOCAL_CLAIM;
 }
 
 static void
 answer_message(struct exchange *exchange, const struct local_handler *handler)
 {
-	struct local_call call = call_of(exchange, NULL);
+	struct local_call call = exchange_local_call(exchange, NULL);
 	struct local_answer answer = {0};
 
-	act(exchange, handler, NULL,
+	exchange_local_act(exchange, handler, NULL,
 	    handler->message(&call, buffer_bytes(exchange->content), &answer), &answer);
 }
 
@@ -177,8 +200,7 @@ exchange_handle(struct exchange *exchange, enum local_stage stage, const struct 
 		return false;
 	if (stage == LOCAL_EARLY)
 		exchange_describe(exchange, request);
-	begin(exchange, *at, request);
-	return true;
+	return begin(exchange, *at, request);
 }
 
 /* More content has come than the handler reads. */
@@ -245,7 +267,7 @@ exchange_local_decided(struct exchange *exchange, enum verdict verdict, const st
 {
 	const struct evidence *evidence = &lookup->evidence;
 	const struct local_handler *handler = exchange->handler;
-	struct local_call call = call_of(exchange, NULL);
+	struct local_call call = exchange_local_call(exchange, NULL);
 	struct local_answer answer = {0};
 	struct token token;
 
@@ -256,10 +278,26 @@ exchange_local_decided(struct exchange *exchange, enum verdict verdict, const st
 	else
 		counter_add(&exchange->context->stats->verdicts[verdict], 1);
 	call.limited = exchange_failed_auth(exchange, verdict) > 0;
-	act(exchange, handler, NULL,
+	exchange_local_act(exchange, handler, NULL,
 	    handler->decided(&call, buffer_bytes(exchange->content), verdict,
 		evidence->token != NULL ? &token : NULL, &answer),
 	    &answer);
+}
+
+void
+exchange_local_judged(struct exchange *exchange, const struct request *request,
+    enum verdict verdict, const struct lookup *lookup)
+{
+	const struct local_handler *handler = &sign_in_host_handler;
+	struct local_call call = exchange_local_call(exchange, request);
+	struct local_answer answer = {0};
+
+	if (verdict == VERDICT_ALLOW || verdict == VERDICT_NO_URL)
+		exchange_watch(exchange, lookup);
+	else
+		exchange->decided = false; /* the log tells of a page, not of a refusal */
+	exchange_local_act(exchange, handler, request,
+	    handler->decided(&call, (struct slice){0}, verdict, NULL, &answer), &answer);
 }
 
 bool
@@ -275,12 +313,15 @@ exchange_refuse_person(
 	if (!exchange->html || exchange->peer->forward_auth || !exchange->route.names_job ||
 	    context->options.session_key == NULL)
 		return false;
-	call = call_of(exchange, request);
+	call = exchange_local_call(exchange, request);
 	if (!sign_in_handler.refused(&call, verdict, &answer))
 		return false;
 	counter_add(&context->stats->verdicts[verdict], 1);
-	local_reply_for_verdict(
-	    &reply, verdict, (struct slice){0}, slice_of(context->options.forwarding.realm), &form);
+	if (answer.status == 303)
+		local_reply_make(&reply, 303, answer.title, answer.detail, &form);
+	else
+		local_reply_for_verdict(&reply, verdict, (struct slice){0},
+		    slice_of(context->options.forwarding.realm), &form);
 	send_answer(exchange, &reply, &answer);
 	return true;
 }

@@ -361,6 +361,12 @@ change(struct local_reply *reply, struct slice name, struct slice value)
 }
 
 void
+local_reply_policy(struct local_reply *reply, struct slice policy)
+{
+	change(reply, SLICE("Content-Security-Policy"), policy);
+}
+
+void
 local_reply_retry_after(struct local_reply *reply, unsigned seconds)
 {
 	struct writer writer = writer_of(reply->retry_after, sizeof(reply->retry_after));

@@ -87,6 +87,9 @@ void local_reply_text(struct local_reply *reply, struct slice text, bool head);
 /* Put a page, which is not copied, in place of the content. head: it is only announced. */
 void local_reply_page(struct local_reply *reply, struct slice page, bool head);
 
+/* Replace the Content-Security-Policy of a page; not copied. */
+void local_reply_policy(struct local_reply *reply, struct slice policy);
+
 /*
  * Make it the reply to a gRPC call: HTTP status 200 with this Content-Type (it outlives the reply)
  * and no content. The head carries the status and the text of the content, so it serves as the

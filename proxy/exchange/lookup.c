@@ -1,4 +1,6 @@
 /* lookup.c - the records of a verdict: looked up for it, watched after it. */
+#include <openssl/crypto.h>
+
 #include "exchange/exchange_state.h"
 #include "jobgate/check.h"
 #include "jobgate/clock.h"
@@ -13,6 +15,7 @@ evidence_of(const struct exchange *exchange, const struct claim *claim)
 	    .credential = claim->credential,
 	    .bearer = claim->digest != NULL ? &claim->digest->bearer : NULL,
 	    .version = claim->version,
+	    .by_sign_in = claim->by_sign_in,
 	    .names_control = exchange->route.names_control,
 	    .names_job = exchange->route.names_job,
 	    .address = exchange_address(exchange),
@@ -22,7 +25,45 @@ evidence_of(const struct exchange *exchange, const struct claim *claim)
 	return evidence;
 }
 
-/* False when the request has to wait for the record. */
+/* Both reads at once: what was never seen before costs one round trip less. */
+static void
+read_job_ahead(struct exchange *exchange, uint64_t now_ms)
+{
+	if (exchange->route.names_job && exchange_fixed_job(exchange->context) == NULL)
+		jg_directory_lookup(exchange->context->directory, RECORD_JOB,
+		    route_job(&exchange->route), now_ms, NULL);
+}
+
+/* The record of a sign-in names the token. False when the request has to wait for it. */
+static __attribute__((noinline, cold)) bool
+look_up_sign_in(
+    struct exchange *exchange, const struct claim *claim, uint64_t now_ms, struct lookup *lookup)
+{
+	struct bearer *bearer = &exchange->context->sign_in_bearer;
+	struct evidence *evidence = &lookup->evidence;
+	struct directory_answer answer;
+	char id[SIGN_IN_TEXT_LEN + 1];
+
+	jg_sign_in_id_format(claim->own.bearer.hash, id);
+	answer = jg_directory_lookup(
+	    exchange->context->directory, RECORD_SIGN_IN, slice_of(id), now_ms, &exchange->waiter);
+	if (answer.pending) {
+		read_job_ahead(exchange, now_ms);
+		return false;
+	}
+	evidence->sign_in_known = answer.known;
+	evidence->bearer = bearer;
+	bearer->formed = answer.known == RECORD_KNOWN;
+	if (answer.known != RECORD_KNOWN)
+		return true;
+	lookup->sign_in_entry = answer.entry;
+	memcpy(bearer->id, answer.record->sign_in.token_id, TOKEN_ID_LEN);
+	evidence->version = answer.record->sign_in.version;
+	memcpy(evidence->mark, answer.record->sign_in.mark, TOKEN_MARK_LEN);
+	return true;
+}
+
+/* As look_up_sign_in. */
 static bool
 look_up_token(struct exchange *exchange, uint64_t now_ms, struct lookup *lookup)
 {
@@ -33,10 +74,7 @@ look_up_token(struct exchange *exchange, uint64_t now_ms, struct lookup *lookup)
 	    jg_directory_lookup(directory, RECORD_TOKEN, id, now_ms, &exchange->waiter);
 
 	if (answer.pending) {
-		/* Both reads at once: a token never seen before costs one round trip, not two. */
-		if (evidence->names_job && exchange_fixed_job(exchange->context) == NULL)
-			jg_directory_lookup(
-			    directory, RECORD_JOB, route_job(&exchange->route), now_ms, NULL);
+		read_job_ahead(exchange, now_ms);
 		return false;
 	}
 	evidence->token_known = answer.known;
@@ -88,6 +126,8 @@ exchange_look_up(struct exchange *exchange, const struct claim *claim, struct lo
 	uint64_t now_ms = loop_read_ms(context->loop);
 
 	*evidence = evidence_of(exchange, claim);
+	if (claim->by_sign_in && !look_up_sign_in(exchange, claim, now_ms, lookup))
+		return false;
 	if ((evidence->credential != CREDENTIAL_BEARER &&
 		evidence->credential != CREDENTIAL_SESSION) ||
 	    evidence->bearer == NULL)
@@ -170,6 +210,12 @@ exchange_decide(struct exchange *exchange, const struct claim *claim, const stru
 
 /* ---- again ---- */
 
+static __attribute__((noinline, cold)) void
+watch_sign_in(struct exchange *exchange, struct directory_entry *entry)
+{
+	jg_directory_watch(entry, &exchange->sign_in_watch);
+}
+
 void
 exchange_watch(struct exchange *exchange, const struct lookup *lookup)
 {
@@ -177,6 +223,8 @@ exchange_watch(struct exchange *exchange, const struct lookup *lookup)
 	jg_directory_watch(lookup->token_entry, &exchange->token_watch);
 	if (lookup->job_entry != NULL) /* a sidecar's job may have no record */
 		jg_directory_watch(lookup->job_entry, &exchange->job_watch);
+	if (lookup->sign_in_entry != NULL)
+		watch_sign_in(exchange, lookup->sign_in_entry);
 }
 
 /*
@@ -230,12 +278,34 @@ exchange_is_unsent(const struct exchange *exchange)
 static void
 exchange_follow_job(struct exchange *exchange, const struct job *job)
 {
-	if (exchange->backend == NULL)
-		return; /* it is not for a backend, or not yet */
+	if (exchange->backend == NULL || exchange->asks)
+		return; /* it is not for the job's backend, or not yet */
 	exchange->job_moved = exchange_target_hash(&job->url) != exchange->target;
 	if (exchange->job_moved && exchange_is_unsent(exchange))
 		exchange_fail_retry_later(exchange, OUTCOME_CONNECT_FAILED, 503, SLICE("Job moved"),
 		    SLICE("The job has another URL now; try again."), 1);
+}
+
+/* VERDICT_ALLOW when the sign-in that let the exchange in, if one did, still names its token. */
+static enum verdict
+judge_sign_in(const struct exchange *exchange, uint64_t now_ms, uint64_t *changed_ms)
+{
+	const struct token_edition *allowed = &exchange->allowed;
+	struct directory_answer answer;
+
+	if (exchange->sign_in_watch.entry == NULL)
+		return VERDICT_ALLOW;
+	answer =
+	    jg_directory_watched(exchange->context->directory, &exchange->sign_in_watch, now_ms);
+	*changed_ms = answer.changed_ms;
+	if (answer.known == RECORD_UNKNOWN)
+		return VERDICT_UNAVAILABLE;
+	if (answer.known == RECORD_KNOWN &&
+	    memcmp(answer.record->sign_in.token_id, exchange->token_id, TOKEN_ID_LEN) == 0 &&
+	    answer.record->sign_in.version == allowed->version &&
+	    CRYPTO_memcmp(answer.record->sign_in.mark, allowed->hash, TOKEN_MARK_LEN) == 0)
+		return VERDICT_ALLOW;
+	return VERDICT_INVALID_TOKEN;
 }
 
 /* True when no change of a record ends the exchange: its token expired, or a grace is over. */
@@ -260,7 +330,8 @@ exchange_judge_again(struct exchange *exchange)
 	    jg_directory_watched(context->directory, &exchange->job_watch, now_ms);
 	struct job room;
 	const struct job *judged = exchange_fixed_job(context);
-	enum verdict verdict;
+	uint64_t signed_out_ms = 0;
+	enum verdict sign_in = judge_sign_in(exchange, now_ms, &signed_out_ms), verdict;
 
 	if (judged != NULL)
 		job.known = RECORD_KNOWN;
@@ -270,8 +341,10 @@ exchange_judge_again(struct exchange *exchange)
 	    jg_decide_again(token.known, token.known == RECORD_KNOWN ? &token.record->token : NULL,
 		&exchange->allowed, jg_directory_wall_ms(context->directory, now_ms),
 		exchange_address(exchange), job.known, judged);
+	if (verdict == VERDICT_ALLOW || verdict == VERDICT_NO_URL)
+		verdict = sign_in != VERDICT_ALLOW ? sign_in : verdict;
 	/* A browser may sign in before the job is ready. */
-	if (verdict == VERDICT_NO_URL && exchange->state == EXCHANGE_LOCAL)
+	if (verdict == VERDICT_NO_URL && (exchange->state == EXCHANGE_LOCAL || exchange->asks))
 		return;
 	if (verdict == VERDICT_ALLOW) {
 		CHECK(judged != NULL, exchange_dump, exchange);
@@ -280,7 +353,9 @@ exchange_judge_again(struct exchange *exchange)
 		return;
 	}
 	if (!ended_by_the_clock(exchange, verdict, &token))
-		exchange_time_revocation(exchange, token.changed_ms, job.changed_ms);
+		exchange_time_revocation(exchange,
+		    token.changed_ms > signed_out_ms ? token.changed_ms : signed_out_ms,
+		    job.changed_ms);
 	PROBE_REVOCATION(exchange->request_id, exchange->request_id_len, verdict,
 	    exchange->route.job, exchange->route.job_len, exchange->token_id);
 	if (verdict == VERDICT_OUT_OF_SCOPE && token.known == RECORD_KNOWN)
@@ -310,6 +385,12 @@ void
 exchange_token_changed(struct directory_watch *watch)
 {
 	exchange_record_changed(container_of(watch, struct exchange, token_watch));
+}
+
+void
+exchange_sign_in_changed(struct directory_watch *watch)
+{
+	exchange_record_changed(container_of(watch, struct exchange, sign_in_watch));
 }
 
 void

@@ -36,6 +36,8 @@ upstream_interim(struct upstream_user *user, struct response *response)
 {
 	struct exchange *exchange = exchange_of_user(user);
 
+	if (exchange->asks)
+		return;
 	exchange_rewrite_answer(exchange, response);
 	exchange->client->ops->interim(exchange->client, response);
 }
@@ -129,6 +131,10 @@ upstream_head(struct upstream_user *user, struct response *response)
 	struct exchange *exchange = exchange_of_user(user);
 	struct exchange_context *context = exchange->context;
 
+	if (exchange->asks) {
+		exchange_asked_head(exchange, response->status);
+		return;
+	}
 	if (exchange->tunnel_only && !response->tunnel && status_is_success(response->status)) {
 		exchange_fail(exchange, OUTCOME_BAD_ANSWER, 502, SLICE("Bad gateway"),
 		    SLICE("The job answered, but opened no WebSocket."));
@@ -168,9 +174,12 @@ static size_t
 upstream_content(struct upstream_user *user, struct slice data)
 {
 	struct exchange *exchange = exchange_of_user(user);
-	size_t taken = exchange->client->ops->content(exchange->client, data);
 	bool was_full = exchange->client_full;
+	size_t taken;
 
+	if (exchange->asks)
+		return data.len;
+	taken = exchange->client->ops->content(exchange->client, data);
 	exchange->client_full = taken < data.len;
 	if (exchange->client_full && (taken > 0 || !was_full) && exchange->state != EXCHANGE_ENDED)
 		exchange->progress = exchange->client->ops->progress(exchange->client);
@@ -191,6 +200,10 @@ upstream_content_end(struct upstream_user *user, const struct fields *trailers)
 	struct exchange *exchange = exchange_of_user(user);
 
 	exchange->answer_ended = true;
+	if (exchange->asks) {
+		exchange_asked(exchange, exchange->status);
+		return;
+	}
 	if (is_grpc_call(&exchange->grpc))
 		grpc_call_end(&exchange->grpc, trailers);
 	exchange->client->ops->content_end(exchange->client, trailers);
@@ -208,7 +221,8 @@ upstream_flush(struct upstream_user *user)
 {
 	struct exchange *exchange = exchange_of_user(user);
 
-	exchange->client->ops->flush(exchange->client);
+	if (!exchange->asks)
+		exchange->client->ops->flush(exchange->client);
 }
 
 const struct upstream_user_ops exchange_upstream_ops = {

@@ -11,15 +11,6 @@
 #include "net/address.h"
 
 struct slice
-field_value(const struct fields *fields, enum field_id id)
-{
-	for (size_t i = 0; i < fields->count; i++)
-		if (fields->items[i].id == id)
-			return fields->items[i].value;
-	return (struct slice){0};
-}
-
-struct slice
 rewrite_request_id(const struct request *request, bool peer_trusted)
 {
 	struct slice id = {0};
@@ -35,7 +26,7 @@ has_session(struct slice cookies)
 	struct slice pair;
 
 	while (cookie_next(&cookies, &pair))
-		if (cookie_is_session(pair))
+		if (cookie_is_ours(pair))
 			return true;
 	return false;
 }
@@ -182,7 +173,7 @@ add_cookies(struct rewritten *out, const struct request *request)
 			continue;
 		rest = request->fields.items[i].value;
 		while (cookie_next(&rest, &pair)) {
-			if (cookie_is_session(pair))
+			if (cookie_is_ours(pair))
 				continue;
 			if (writer.at > begin)
 				write_literal(&writer, "; ");

@@ -4,6 +4,7 @@
 
 #include <sys/socket.h>
 
+#include "http/head.h"
 #include "http/write.h"
 #include "jobgate/control_fields.h"
 #include "jobgate/message.h"
@@ -93,8 +94,5 @@ struct slice rewrite_request_id(const struct request *request, bool peer_trusted
  * UINT64_MAX: there is no limit, or the method is another one.
  */
 uint64_t rewrite_hops_left(const struct request *request);
-
-/* The value of the first field with this id; an empty slice with at NULL when there is none. */
-struct slice field_value(const struct fields *fields, enum field_id id);
 
 #endif

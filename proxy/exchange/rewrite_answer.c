@@ -22,7 +22,7 @@ sets_session(struct slice cookie)
 	while (
 	    cookie.len > 0 && (cookie.at[0] == '=' || cookie.at[0] == ' ' || cookie.at[0] == '\t'))
 		cookie = slice_after(cookie, 1);
-	return cookie_is_session(cookie);
+	return cookie_is_ours(cookie);
 }
 
 /* True when `name` is the domain or one of its parent domains. */

@@ -50,8 +50,10 @@ set_job(struct route *out, struct slice id)
 static void
 name_job(const struct route_forms *forms, struct slice id, struct route *out)
 {
-	if (forms->taken == NULL || !slice_equal(id, slice_of(forms->taken)))
-		set_job(out, id);
+	for (const char *const *taken = forms->taken; taken != NULL && *taken != NULL; taken++)
+		if (slice_equal(id, slice_of(*taken)))
+			return;
+	set_job(out, id);
 }
 
 /* A host's name means the same in any case of letters; ids are in lower case. */
@@ -93,12 +95,17 @@ route_find(
 {
 	struct slice label;
 
-	out->names_control = out->names_job = false;
+	out->names_control = out->names_job = out->names_sign_in = false;
 	out->job_len = 0;
 	out->prefix_len = 0;
 	if (forms->control != NULL &&
 	    slice_equal_nocase(host_of(authority), slice_of(forms->control))) {
 		out->names_control = true;
+		return;
+	}
+	if (forms->sign_in != NULL &&
+	    slice_equal_nocase(host_of(authority), slice_of(forms->sign_in))) {
+		out->names_sign_in = true;
 		return;
 	}
 	if (forms->fixed != NULL)

@@ -7,27 +7,31 @@
 
 /* The forms of job URLs that are in use; each may be NULL. */
 struct route_forms {
-	const char *domain;  /* <job>.<domain> */
-	const char *prefix;  /* <prefix>/<job>/rest */
-	const char *fixed;   /* every request is for this job */
-	const char *control; /* a host that is no job's but the control API's */
-	const char *taken;   /* the id that no job may have, because that host would be its own */
+	const char *domain;	  /* <job>.<domain> */
+	const char *prefix;	  /* <prefix>/<job>/rest */
+	const char *fixed;	  /* every request is for this job */
+	const char *control;	  /* a host that is no job's but the control API's */
+	const char *sign_in;	  /* a host that is no job's but the sign-in host */
+	const char *const *taken; /* ids that no job may have, because those hosts would be its
+				     own; NULL at the end */
 };
 
 /* A value, without pointers. */
 struct route {
 	bool names_control, names_job; /* one of them at most */
-	unsigned char job_len;	       /* 0 unless names_job */
-	char job[JOB_ID_MAX]; /* a valid id, in lower case (host form: RFC 9110 section 4.2.3) */
-	uint32_t prefix_len;  /* path form: of "/jobs/<job>", with which the path begins; else 0 */
+	bool names_sign_in;    /* the sign-in host; the job is then the one to come back to */
+	unsigned char job_len; /* 0 unless names_job */
+	char job[JOB_ID_MAX];  /* a valid id, in lower case (host form: RFC 9110 section 4.2.3) */
+	uint32_t prefix_len;   /* path form: of "/jobs/<job>", with which the path begins; else 0 */
 };
 
 /*
  * Find the job, or the control API. authority is the request's host[:port], path its path with dot
  * segments resolved. A host under the domain decides by itself, so that one job's
  * host can never reach another job by its path; the path form is for all other
- * hosts. A request for the control API's host is for the control API, whatever its path; the id
- * in that host is no job's in either form. No job: names_job is false.
+ * hosts. A request for the control API's host is for the control API, whatever its path, and one
+ * for the sign-in host likewise; the ids in these hosts are no job's in either form. No job:
+ * names_job is false.
  */
 void route_find(
     const struct route_forms *forms, struct slice authority, struct slice path, struct route *out);

@@ -32,6 +32,13 @@ exchange_drop_kept(struct exchange *exchange)
 	exchange_drop_kept_content(exchange);
 }
 
+/* What the control process is asked is a POST, whatever the client's method. */
+static bool
+is_repeatable(const struct exchange *exchange)
+{
+	return method_is_idempotent(exchange->method_id) && !exchange->asks;
+}
+
 /* The connection is up: send the request on it. fresh: it was made for this exchange. */
 static void
 exchange_send_request(struct exchange *exchange, bool fresh)
@@ -52,7 +59,7 @@ exchange_send_request(struct exchange *exchange, bool fresh)
 	}
 	CHECK(upstream != NULL && exchange->kept != NULL, exchange_dump, exchange);
 	exchange_hold_ended(exchange);
-	CHECK(exchange_is_allowed(exchange) || exchange->open_call ||
+	CHECK(exchange_is_allowed(exchange) || exchange->open_call || exchange->asks ||
 		  exchange->peer->purpose == FOR_METRICS,
 	    exchange_dump, exchange);
 	exchange_set_state(exchange, EXCHANGE_AWAITING);
@@ -62,7 +69,7 @@ exchange_send_request(struct exchange *exchange, bool fresh)
 		exchange->phase_us = loop_now_us(context->loop);
 	exchange_restart_deadline(exchange);
 	upstream->ops->begin(upstream, &exchange->kept->request, exchange->kept->lines);
-	if (fresh && !method_is_idempotent(exchange->method_id) && !upstream->ops->says_unprocessed)
+	if (fresh && !is_repeatable(exchange) && !upstream->ops->says_unprocessed)
 		exchange_drop_kept(exchange);
 	if (exchange_send_kept_content(exchange) && !exchange->content_ended) {
 		/* This reads from the client, and the worker may be stopped there. */
@@ -114,7 +121,7 @@ exchange_connect(struct task *task)
 	}
 	CHECK(exchange->state == EXCHANGE_CONNECTING && exchange->backend != NULL, exchange_dump,
 	    exchange);
-	repeatable = method_is_idempotent(exchange->method_id) && exchange->content_ended;
+	repeatable = is_repeatable(exchange) && exchange->content_ended;
 
 	exchange_acquire(exchange, repeatable ? POOL_ANY : POOL_CHECKED);
 }
@@ -250,7 +257,9 @@ exchange_upstream_failed(
 	exchange->upstream = NULL;
 	if (exchange_repeat(exchange, repeat))
 		return;
-	if (repeat == REPEAT_UNPROCESSED || repeat == REPEAT_OVER_HTTP1)
+	if (exchange->asks)
+		exchange_asked(exchange, 0);
+	else if (repeat == REPEAT_UNPROCESSED || repeat == REPEAT_OVER_HTTP1)
 		exchange_fail_retry_later(exchange, OUTCOME_BACKEND_CLOSED, 503,
 		    SLICE("Job unavailable"),
 		    SLICE("The job refused the request before it had processed it; send it again."),

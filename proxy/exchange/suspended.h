@@ -14,12 +14,15 @@ struct claim {
 	enum credential credential;
 	uint64_t mint_edition; /* CREDENTIAL_BEARER: of the key under which it was read */
 	/* CREDENTIAL_BEARER: in the worker's cache until the next request is read, or `own`.
-	 * CREDENTIAL_SESSION: `own`, with the id alone. Else NULL. */
+	 * CREDENTIAL_SESSION: `own`, with the id alone; NULL with by_sign_in. Else NULL. */
 	const struct cached_digest *digest;
 	struct cached_digest own;
 	/* CREDENTIAL_SESSION: of the token at sign-in. */
 	uint64_t version;
 	unsigned char mark[TOKEN_MARK_LEN];
+	/* CREDENTIAL_SESSION of the sign-in host: the hash of `own` begins with the sign-in's id
+	 * (SIGN_IN_ID_LEN), whose record in the store names the token. */
+	bool by_sign_in;
 };
 
 /* Copy a claim; the copy needs nothing of the cache. */

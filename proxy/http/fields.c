@@ -7,6 +7,15 @@
 #include "http/head.h"
 #include "http/names.h"
 
+struct slice
+field_value(const struct fields *fields, enum field_id id)
+{
+	for (size_t i = 0; i < fields->count; i++)
+		if (fields->items[i].id == id)
+			return fields->items[i].value;
+	return (struct slice){0};
+}
+
 /*
  * Of eight bytes, set the high bit of those below SP, and of DEL. Bytes after the first such byte
  * may be marked wrongly. (A tab is below SP, too, so it is checked again.)

@@ -97,4 +97,7 @@ bool list_next(struct slice *rest, struct slice *member);
  */
 bool h2_value_is_good(struct slice text);
 
+/* The value of the first field with this id; an empty slice with at NULL when there is none. */
+struct slice field_value(const struct fields *fields, enum field_id id);
+
 #endif

@@ -92,11 +92,11 @@ static void
 whatever_could_pass_for_it_is_taken_away(void **state)
 {
 	(void)state;
-	assert_true(cookie_is_session(SLICE("__Host-jobgate=x")));
-	assert_true(cookie_is_session(SLICE("__HOST-JOBGATE = x")));
-	assert_false(cookie_is_session(SLICE("__Host-jobgate")));
-	assert_false(cookie_is_session(SLICE("__Host-jobgate2=x")));
-	assert_false(cookie_is_session(SLICE("a=__Host-jobgate=x")));
+	assert_true(cookie_is_ours(SLICE("__Host-jobgate=x")));
+	assert_true(cookie_is_ours(SLICE("__HOST-JOBGATE = x")));
+	assert_false(cookie_is_ours(SLICE("__Host-jobgate")));
+	assert_false(cookie_is_ours(SLICE("__Host-jobgate2=x")));
+	assert_false(cookie_is_ours(SLICE("a=__Host-jobgate=x")));
 }
 
 static bool

@@ -60,6 +60,28 @@ test_redirect_port(void **state)
 	}
 }
 
+/* The sign-in host takes an id, too. */
+static void
+test_taken_by_both(void **state)
+{
+	struct config *config =
+	    load("jobs:\n  domain: jobs.test\nbrowser:\n  host: auth.jobs.test\n"
+		 "control:\n  host: api.jobs.test\n");
+
+	(void)state;
+	assert_string_equal(config->jobs.taken[0], "api");
+	assert_string_equal(config->jobs.taken[1], "auth");
+	assert_null(config->jobs.taken[2]);
+	assert_string_equal(config->control.process.taken_too, "auth");
+	assert_non_null(config->control.process.gateway_socket);
+	config_free(config);
+	config = load("jobs:\n  domain: jobs.test\nbrowser:\n  host: auth.jobs.test\n");
+	assert_string_equal(config->jobs.taken[0], "auth");
+	assert_null(config->jobs.taken[1]);
+	assert_non_null(config->control.process.gateway_socket);
+	config_free(config);
+}
+
 /* No job may have the id of control.host; a host that no job could have takes no id. */
 static void
 test_taken_job(void **state)
@@ -88,10 +110,11 @@ test_taken_job(void **state)
 		    cases[i].control);
 		config = load(text);
 		if (taken == NULL)
-			assert_null(config->jobs.taken);
+			assert_null(config->jobs.taken[0]);
 		else
-			assert_string_equal(config->jobs.taken, taken);
-		assert_ptr_equal(config->control.process.taken_job, config->jobs.taken);
+			assert_string_equal(config->jobs.taken[0], taken);
+		assert_null(config->jobs.taken[1]);
+		assert_ptr_equal(config->control.process.taken_job, config->jobs.taken[0]);
 		config_free(config);
 	}
 }
@@ -102,6 +125,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_redirect_port),
 	    cmocka_unit_test(test_taken_job),
+	    cmocka_unit_test(test_taken_by_both),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

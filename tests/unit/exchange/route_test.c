@@ -9,6 +9,8 @@
 
 #include "exchange/route.h"
 
+static const char *const control_taken[] = {"control", NULL};
+
 static const struct route_forms both = {.domain = "jobs.example.org", .prefix = "/jobs"};
 static const struct route_forms host_only = {.domain = "jobs.example.org"};
 static const struct route_forms path_only = {.prefix = "/jobs"};
@@ -76,9 +78,9 @@ taken_id(void **state)
 	static const struct route_forms forms = {.domain = "jobs.example.org",
 	    .prefix = "/jobs",
 	    .control = "control.jobs.example.org",
-	    .taken = "control"};
+	    .taken = control_taken};
 	static const struct route_forms forward_auth = {
-	    .domain = "jobs.example.org", .prefix = "/jobs", .taken = "control"};
+	    .domain = "jobs.example.org", .prefix = "/jobs", .taken = control_taken};
 
 	(void)state;
 	expect_none(&forms, "gateway", "/jobs/control/");
