@@ -17,6 +17,7 @@ static const struct group groups[] = {
 	TOKEN_COMMANDS},
     {"job", "Register jobs, their labels and URLs", job_commands, JOB_COMMANDS},
     {"session", "List what runs now, and end it", session_commands, SESSION_COMMANDS},
+    {"top", "Show what runs now, live", &top_command, 1},
     {"authorize", "Explain what the gateway would decide", &authorize_command, 1},
 };
 

@@ -1,5 +1,5 @@
 /* cli.h - the client of the control API: `jobgate token ...`, `jobgate job ...`, `jobgate
- * session ...`, `jobgate authorize`.
+ * session ...`, `jobgate top`, `jobgate authorize`.
  */
 #ifndef JOBGATE_CLI_H
 #define JOBGATE_CLI_H

@@ -203,6 +203,11 @@ set_option(struct options *options, int key, char *arg)
 	case KEY_STATE:
 		options->state = arg;
 		return true;
+	case KEY_SORT:
+		options->sort = arg;
+		return true;
+	case KEY_INTERVAL:
+		return parse_duration("interval", arg, INTERVAL_MAX_S, &options->interval_s);
 	case KEY_CASCADE:
 		options->cascade = true;
 		return true;

@@ -42,6 +42,8 @@ struct options {
 	const char *of_token;	    /* id or name of the token whose sessions are meant */
 	const char *address;	    /* of clients */
 	const char *state;	    /* of sessions */
+	const char *sort;	    /* of the screen of top */
+	uint64_t interval_s;	    /* between two looks; 0: not given */
 	char **command;		    /* job run: what follows "--", NULL at the end; else NULL */
 	char *value;		    /* the token to explain; NULL: read it from standard input */
 	char **args;		    /* the arguments that are not options */
@@ -75,10 +77,13 @@ enum option_key {
 	KEY_OF_TOKEN,
 	KEY_ADDRESS,
 	KEY_STATE,
+	KEY_SORT,
+	KEY_INTERVAL,
 	KEY_FIELD = 0x200, /* plus the index of a field of the command's kind of record */
 };
 
 #define UNUSED_MAX_S 315360000 /* ten years */
+#define INTERVAL_MAX_S 86400
 
 #define OPTIONS_MAX (24 + RECORD_FIELDS_MOST) /* of one command, with the common ones */
 

@@ -1,6 +1,6 @@
 /* session.c - jobgate session list, kill. */
+#include "auth/cli/session.h"
 #include "auth/cli/amount.h"
-#include "auth/cli/command.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -58,8 +58,8 @@ address_check(const struct options *options)
 	return false;
 }
 
-static bool
-list_check(struct options *options)
+bool
+session_filters_check(const struct options *options)
 {
 	bool known = options->state == NULL;
 
@@ -71,6 +71,12 @@ list_check(struct options *options)
 		    "connecting, awaiting, relaying, tunnel]\n",
 		    options->state);
 	return known && address_check(options);
+}
+
+static bool
+list_check(struct options *options)
+{
+	return session_filters_check(options);
 }
 
 /* Add what the columns show. */
@@ -97,12 +103,8 @@ adapt(json_t *item)
 	    json_sprintf("%s %s", method != NULL ? method : "", path != NULL ? path : ""));
 }
 
-/*
- * Add the filters that are given to the path, which it frees. NULL after printing why there is no
- * such token, with the exit status in *result, or when memory is short.
- */
-static char *
-add_filters(struct command_context *context, char *path, int *result)
+char *
+session_filters_add(struct command_context *context, char *path, int *result)
 {
 	const struct options *options = context->options;
 	char *id;
@@ -130,7 +132,7 @@ static int
 list_run(struct command_context *context)
 {
 	int result;
-	char *path = add_filters(context, strdup("/v1/sessions?limit=1000"), &result);
+	char *path = session_filters_add(context, strdup("/v1/sessions?limit=1000"), &result);
 
 	if (result == CLI_OK)
 		result = command_list_as(context, path, columns, adapt);
@@ -188,7 +190,7 @@ kill_filtered(struct command_context *context)
 
 	if (!command_confirm(context, what, word, word))
 		return CLI_REFUSED;
-	path = add_filters(context, strdup("/v1/sessions?"), &result);
+	path = session_filters_add(context, strdup("/v1/sessions?"), &result);
 	if (result == CLI_OK)
 		result = command_call(context, "DELETE", path, NULL, &answer);
 	count = json_integer_value(json_object_get(answer.body, "cut_sessions"));

@@ -26,12 +26,13 @@ _jobgate() {
 		;;
 	--job) words=$(_jobgate_ids job) ;;
 	--of-token) words=$(_jobgate_ids token) ;;
+	--sort) words="rate bytes age job token client" ;;
 	--state) words="waiting connecting awaiting relaying tunnel" ;;
-	--token | --app-token | --control-url | --url | --store | --prefix | --name | --id | --port | --host | --lease | --expires-in | --expires-at | --grace | --created-by | --unused-for | --expires-before | --from | --address | --rate | --burst | --concurrency | --value | -l | --label | --label-selector | --remove-label) return ;;
+	--token | --app-token | --control-url | --url | --store | --prefix | --name | --id | --port | --host | --lease | --expires-in | --expires-at | --grace | --created-by | --unused-for | --expires-before | --from | --address | --interval | --rate | --burst | --concurrency | --value | -l | --label | --label-selector | --remove-label) return ;;
 	esac
 	if [[ -z $words ]]; then
 		if ((COMP_CWORD == 1)); then
-			words="serve check store token job session authorize -h --help --version"
+			words="serve check store token job session top authorize -h --help --version"
 		elif ((COMP_CWORD == 2)) && [[ $noun == token ]]; then
 			words="create list get set delete renew revoke -h --help"
 		elif ((COMP_CWORD == 2)) && [[ $noun == job ]]; then
@@ -45,6 +46,7 @@ _jobgate() {
 			serve*) words="-c --config -h --help" ;;
 			check*) words="-c --config --connect -h --help" ;;
 			store*) words="-c --config --store --prefix --ca-file --mend --enforce --force -h --help" ;;
+			top*) words="--job --of-token --address --state --sort --interval --url $client" ;;
 			authorize*) words="--job --value --url $client" ;;
 			"token create") words="-r --role -l --label-selector --expires-in --expires-at --from --rate --burst --concurrency --url $client" ;;
 			"token list") words="--name --created-by --unused-for --expires-before -r --role --url $client" ;;

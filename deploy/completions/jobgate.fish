@@ -23,6 +23,7 @@ complete -c jobgate -n __fish_use_subcommand -a store -d 'Check, export and impo
 complete -c jobgate -n __fish_use_subcommand -a token -d 'Application tokens'
 complete -c jobgate -n __fish_use_subcommand -a job -d Jobs
 complete -c jobgate -n __fish_use_subcommand -a session -d 'What runs now'
+complete -c jobgate -n __fish_use_subcommand -a top -d 'What runs now, live'
 complete -c jobgate -n __fish_use_subcommand -a authorize -d 'Explain a decision'
 complete -c jobgate -n __fish_use_subcommand -l version -d 'Print the version'
 complete -c jobgate -s h -l help -d 'Print help'
@@ -43,7 +44,7 @@ complete -c jobgate -n '__jobgate_at store' -l mend -d 'verify: repair the sets 
 complete -c jobgate -n '__jobgate_at store' -l enforce -d 'mint: refuse values that were not minted'
 complete -c jobgate -n '__jobgate_at store' -l force -d 'mint: even if this refuses tokens'
 
-for noun in token job session authorize
+for noun in token job session top authorize
     complete -c jobgate -n "__jobgate_at $noun" -l token -x -d 'Authenticate with an operator token'
     complete -c jobgate -n "__jobgate_at $noun" -l app-token -x -d 'The same as --token'
     complete -c jobgate -n "__jobgate_at $noun" -l token-file -r -F -d 'Read the token from a file'
@@ -83,6 +84,12 @@ complete -c jobgate -n '__jobgate_at session list kill' -l job -x -a '(__jobgate
 complete -c jobgate -n '__jobgate_at session list kill' -l of-token -x -a '(__jobgate_ids token)' -d 'Sessions of this token'
 complete -c jobgate -n '__jobgate_at session list kill' -l address -x -d 'Sessions of clients there'
 complete -c jobgate -n '__jobgate_at session list' -l state -x -a 'waiting connecting awaiting relaying tunnel' -d 'Sessions in this state'
+complete -c jobgate -n '__jobgate_at top' -l job -x -a '(__jobgate_ids job)' -d 'Sessions at this job'
+complete -c jobgate -n '__jobgate_at top' -l of-token -x -a '(__jobgate_ids token)' -d 'Sessions of this token'
+complete -c jobgate -n '__jobgate_at top' -l address -x -d 'Sessions of clients there'
+complete -c jobgate -n '__jobgate_at top' -l state -x -a 'waiting connecting awaiting relaying tunnel' -d 'Sessions in this state'
+complete -c jobgate -n '__jobgate_at top' -l sort -x -a 'rate bytes age job token client' -d 'Order at the start'
+complete -c jobgate -n '__jobgate_at top' -l interval -x -d 'Time between two looks'
 complete -c jobgate -n '__jobgate_at session kill' -s y -l yes -d 'Do not ask'
 complete -c jobgate -n '__jobgate_at session kill' -a '(__jobgate_ids session)'
 

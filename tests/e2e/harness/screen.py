@@ -48,6 +48,13 @@ class Screen:
             assert time.monotonic() < deadline and self._read(1) != "", f"no {pattern!r} in {self.text!r}"
         return match
 
+    def resize(self, columns, rows):
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def clear(self):
+        """Forget what was on the screen so far."""
+        self.text = ""
+
     def type(self, text):
         os.write(self.master, text.encode())
 
