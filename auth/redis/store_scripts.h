@@ -7,6 +7,7 @@
 #include "auth/redis/delete_script.h"
 #include "auth/redis/maker_script.h"
 #include "auth/redis/record_script.h"
+#include "auth/redis/revoke_script.h"
 #include "auth/redis/scope_script.h"
 
 /*
@@ -31,12 +32,6 @@ static const char script_create[] =
 		 "if ARGV[3] ~= '0' then redis.call('EXPIRE', KEYS[1], ARGV[3]) end\n"
 		 "return 1\n";
 
-/* As script_delete_job, but ARGV[1], the hash that the record must have, is in place of a scope. */
-#define TOKEN_OF_HASH                                         \
-	"local at = 1\n"                                      \
-	"local hash = redis.pcall('HGET', KEYS[1], 'hash')\n" \
-	"local within = type(hash) == 'string' and string.lower(hash) == ARGV[1]\n"
-static const char script_revoke[] = TOKEN_OF_HASH DELETE_WITHIN "return gone\n";
 static const char script_delete_job[] = JOB_WITHIN DELETE_WITHIN "return gone\n";
 
 /* ARGV: scope. Returns {1, record}, {0} for a job without a lease, {-1} when there is no job. */

@@ -10,6 +10,7 @@ enum {
 	PUSHED,
 	FIRST,
 	LAST = 3,
+	PLAIN, /* does not track */
 	REPLICA_PUSHED,
 	REPLICA,       /* tracks */
 	REPLICA_PLAIN, /* does not */
@@ -29,6 +30,7 @@ struct comparison {
 	struct random random;
 	struct pair pairs[CONNECTIONS];
 	unsigned commands, differences;
+	bool unordered; /* what is said may come in another order: SRANDMEMBER's */
 };
 
 /* The same command to both servers; both must say the same, and push the same to all that track. */
@@ -40,6 +42,12 @@ void compare_before(
 
 /* Ask one of the two; the reply is text that ends with NUL. */
 void compare_ask(struct pair *pair, bool real, const char *const *words, struct bytes *reply);
+
+/* One step with tokens that have created others. */
+void compare_family(struct comparison *comparison, unsigned which);
+
+/* One of these words. */
+const char *compare_draw(struct random *random, const char *const *words, size_t count);
 
 /* One random command to the primary. */
 void compare_step(struct comparison *comparison);

@@ -95,7 +95,7 @@ begin(struct faults *faults, enum fault_kind kind, unsigned which, uint64_t unti
 
 	switch (kind) {
 	case FAULT_PAUSE:
-		node_pause(&worker->node, for_ns);
+		node_pause(&worker->node, for_ns, world->scenario.aimed ? 12 : 50);
 		return;
 	case FAULT_KILL_WORKER:
 		gateway_kill(worker);
@@ -314,6 +314,8 @@ draw_length_ns(struct faults *faults, enum fault_kind kind)
 	/* Around the bound is where it matters; some have to be longer, as changes come within
 	 * them.
 	 */
+	if (kind == FAULT_PAUSE && faults->world->scenario.aimed)
+		return random_between(&faults->random, staleness_ns, 2 * staleness_ns);
 	if ((kind == FAULT_PAUSE || kind == FAULT_FAILOVER) && random_chance(&faults->random, 500))
 		return random_between(&faults->random, staleness_ns, 3 * staleness_ns);
 	if (random_chance(&faults->random, 300))

@@ -153,13 +153,14 @@ choose_place(struct node *node)
 	    after_clock};
 
 	node->pause_at = places[random_below(&node->random, sizeof(places) / sizeof(places[0]))];
-	node->pause_after = (unsigned)random_skewed(&node->random, 1, 50) - 1;
+	node->pause_after = (unsigned)random_skewed(&node->random, 1, node->pause_within) - 1;
 }
 
 void
-node_pause(struct node *node, uint64_t ns)
+node_pause(struct node *node, uint64_t ns, unsigned within)
 {
 	node->pause_ns = ns;
+	node->pause_within = within;
 	choose_place(node);
 }
 

@@ -43,6 +43,7 @@ struct node {
 	uint64_t pause_ns;		  /* how long it is stopped at one of its next calls: */
 	const char *pause_at;		  /* a call of this name, or after_clock; NULL: any */
 	unsigned pause_after;		  /* after this many of them */
+	unsigned pause_within;		  /* which is less than this */
 	bool read_clock;		  /* its last call was a reading of the clock */
 	struct pause pauses[NODE_PAUSES]; /* the latest, in a ring */
 	uint64_t pause_count;
@@ -68,8 +69,9 @@ void node_free(struct node *node);
 /* Its code has come to its end by itself. */
 bool node_has_ended(const struct node *node);
 
-/* It is stopped for that long in the middle of one of its next calls. */
-void node_pause(struct node *node, uint64_t ns);
+/* It is stopped for that long in the middle of one of its next calls of a drawn kind: of the first
+ * so many. */
+void node_pause(struct node *node, uint64_t ns, unsigned within);
 
 /* What it waits for may have come. */
 void node_wake(struct node *node);

@@ -53,6 +53,7 @@ write_token(struct records *records, struct token_history *token, const struct t
 		redis_do(records->redis, (const char *[]){"HDEL", key, "from", NULL});
 	}
 	redis_do(records->redis, words);
+	records_put_maker(records, token);
 }
 
 static void
@@ -103,12 +104,15 @@ records_init(struct records *records, struct redis *redis, uint64_t seed)
 	random_init(&records->from_random, seed, "addresses", 0);
 	records->redis = redis;
 	random_bytes(&records->random, records->mint_key, sizeof(records->mint_key));
+	random_init(&records->ends_random, seed, "ends of tokens", 0);
 	write_mint(records);
+	for (unsigned i = 0; i < records->tokens; i++)
+		jg_token_id_make(records->token[i].id);
+	records_draw_makers(records);
 	for (unsigned i = 0; i < records->tokens; i++) {
 		struct token_history *token = &records->token[i];
 		struct token_state *state = records_next_token_state(records, token);
 
-		jg_token_id_make(token->id);
 		records_new_value(records, token);
 		state->exists = true;
 		if (random_chance(&records->random, 400))
@@ -208,6 +212,10 @@ records_change_token(struct records *records, unsigned index)
 	}
 	switch (random_below(&records->random, 8)) {
 	case 0:
+		if (records->scripted) {
+			records_run_end(records, token);
+			return;
+		}
 		state->exists = false;
 		break;
 	case 1:
@@ -307,12 +315,16 @@ records_end_token(struct records *records, unsigned index)
 
 	if (!takes_changes(records))
 		return;
+	records->changes++;
+	trace_event("records", "token ended", index, 0);
+	if (records->scripted) {
+		records_run_end(records, token);
+		return;
+	}
 	drop_token_future(records, token);
 	state = records_next_token_state(records, token);
 	state->exists = false;
-	records->changes++;
 	write_token(records, token, state);
-	trace_event("records", "token ended", index, 0);
 }
 
 void

@@ -18,6 +18,7 @@
 #define NO_BACKEND (-1)
 #define NO_VALUE (-1)
 #define NO_RANGES (-1)
+#define NO_MAKER (-1)
 
 /*
  * When a state of a record held: from a change to the next one. One that was lost in a failover
@@ -52,6 +53,7 @@ struct job_state {
 
 struct token_history {
 	char id[TOKEN_ID_LEN + 1];
+	int maker; /* the token that has created it; or NO_MAKER */
 	char values[RECORDS_VALUES_MAX][TOKEN_VALUE_LEN + 1];
 	unsigned value_count, version;
 	struct token_state *states;
@@ -66,17 +68,18 @@ struct job_history {
 
 struct records {
 	struct redis *redis;
-	struct random random, from_random;
+	struct random random, from_random, ends_random;
 	unsigned tokens, jobs, backends;
 	unsigned strange; /* URLs beyond those of backends: nothing can be sent to these */
 	struct token_history token[RECORDS_TOKENS_MAX];
 	struct job_history job[RECORDS_JOBS_MAX];
 	const char *(*url_of)(void *ctx, int backend);
 	void *ctx;
-	bool expires; /* records get times to live, too */
-	bool timed;   /* tokens expire, and renewals have a grace */
-	bool limited; /* some tokens are limited to addresses */
-	bool minted;  /* values are minted, and those that are not are refused */
+	bool expires;  /* records get times to live, too */
+	bool timed;    /* tokens expire, and renewals have a grace */
+	bool limited;  /* some tokens are limited to addresses */
+	bool scripted; /* tokens have creators, and scripts delete them (records_ends.c) */
+	bool minted;   /* values are minted, and those that are not are refused */
 	unsigned char mint_key[32];
 	uint64_t changes; /* so far */
 	bool settled;	  /* no more changes that refuse anything */

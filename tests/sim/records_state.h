@@ -45,6 +45,13 @@ void records_draw_ranges(struct records *records, struct token_state *state);
 const char *records_ranges_text(int ranges);
 int records_ranges_of(const char *text);
 
+/* Draw the creators of all tokens, and note one of them in the store. */
+void records_draw_makers(struct records *records);
+void records_put_maker(const struct records *records, const struct token_history *token);
+
+/* A script deletes the token, and in a cascade those that it has created: as the seed wants it. */
+void records_run_end(struct records *records, struct token_history *token);
+
 /* Another value of the token. */
 void records_new_value(struct records *records, struct token_history *token);
 

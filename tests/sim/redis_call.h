@@ -17,6 +17,16 @@ void redis_reply_number(struct call *call, int64_t number);
 void redis_reply_array(struct call *call, size_t count);
 void redis_reply_text(struct call *call, const char *text);
 
+/* The fields of a hash with their values, as HGETALL has them; key NULL: none. */
+void redis_reply_hash(struct call *call, const struct redis_key *key);
+
+/* What a command sees of a key. One past its end is deleted, unless writes are paused. */
+struct redis_key *redis_find(struct redis *redis, const char *name);
+
+/* A command inside a script that writes; its reply is dropped. Words are text, NULL at the end. */
+void redis_call_inner(struct call *call, const char *const *words);
+
+void redis_do_eval(struct call *call);
 void redis_do_ping(struct call *call);
 void redis_do_hello(struct call *call);
 void redis_do_client(struct call *call);

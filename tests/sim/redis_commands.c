@@ -5,11 +5,10 @@
 #include <string.h>
 #include <strings.h>
 
-#include "auth/redis/record_script.h"
 #include "redis_call.h"
 #include "trace.h"
 
-#define WORD_MAX 4096
+#define WORD_MAX 8192 /* a script is the longest */
 
 static const char wrong_type[] =
     "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n";
@@ -22,9 +21,8 @@ has_ended(const struct redis_key *key)
 	return key->ends_ms != 0 && redis_now_ms() >= key->ends_ms;
 }
 
-/* What a command sees of a key. One past its end is deleted, unless writes are paused. */
-static struct redis_key *
-find(struct redis *redis, const char *name)
+struct redis_key *
+redis_find(struct redis *redis, const char *name)
 {
 	struct redis_key *key = redis_keys_find(&redis->keys, name);
 
@@ -41,7 +39,7 @@ find(struct redis *redis, const char *name)
 static struct redis_key *
 look(struct call *call, const char *name)
 {
-	struct redis_key *key = find(call->redis, name);
+	struct redis_key *key = redis_find(call->redis, name);
 
 	if (call->client->tracking)
 		redis_track(call->client, name);
@@ -87,8 +85,8 @@ do_exists(struct call *call)
 	redis_reply_number(call, count);
 }
 
-static void
-reply_hash(struct call *call, const struct redis_key *key)
+void
+redis_reply_hash(struct call *call, const struct redis_key *key)
 {
 	const struct redis_field *field;
 
@@ -111,7 +109,7 @@ reply_hash(struct call *call, const struct redis_key *key)
 static void
 do_hgetall(struct call *call)
 {
-	reply_hash(call, look(call, call->words[1]));
+	redis_reply_hash(call, look(call, call->words[1]));
 }
 
 static void
@@ -127,15 +125,15 @@ do_pttl(struct call *call)
 		redis_reply_number(call, (int64_t)(key->ends_ms - redis_now_ms()));
 }
 
-/* The one script that a worker runs, as C. */
 static void
-do_eval_ro(struct call *call)
+do_scard(struct call *call)
 {
-	if (strcmp(call->words[1], RECORD_SCRIPT_GET) != 0) {
-		trace_say("redis", "unknown script: %s", call->words[1]);
-		abort();
-	}
-	reply_hash(call, look(call, call->words[3]));
+	const struct redis_key *key = look(call, call->words[1]);
+
+	if (key != NULL && key->type != REDIS_TYPE_SET)
+		redis_reply(call, wrong_type);
+	else
+		redis_reply_number(call, key != NULL ? (int64_t)key->field_count : 0);
 }
 
 /* ---- changing ---- */
@@ -143,7 +141,7 @@ do_eval_ro(struct call *call)
 static void
 do_set(struct call *call)
 {
-	struct redis_key *key = find(call->redis, call->words[1]);
+	struct redis_key *key = redis_find(call->redis, call->words[1]);
 
 	if (key != NULL)
 		redis_keys_remove(key);
@@ -156,7 +154,7 @@ do_set(struct call *call)
 static void
 do_hset(struct call *call)
 {
-	struct redis_key *key = find(call->redis, call->words[1]);
+	struct redis_key *key = redis_find(call->redis, call->words[1]);
 	int64_t added = 0;
 
 	if (key != NULL && key->type != REDIS_TYPE_HASH) {
@@ -171,13 +169,45 @@ do_hset(struct call *call)
 	redis_reply_number(call, added);
 }
 
+/* ZADD: with a score before it; the model keeps no order. */
 static void
-do_hdel(struct call *call)
+add_members(struct call *call, enum redis_type type, size_t step)
 {
-	struct redis_key *key = find(call->redis, call->words[1]);
+	struct redis_key *key = redis_find(call->redis, call->words[1]);
+	int64_t added = 0;
+
+	if (key != NULL && key->type != type) {
+		redis_reply(call, wrong_type);
+		return;
+	}
+	if (key == NULL)
+		key = redis_keys_add(&call->redis->keys, call->words[1], type);
+	for (size_t i = 1 + step; i < call->count; i += step)
+		added += redis_field_set(key, call->words[i], step > 1 ? call->words[i - 1] : "");
+	if (added > 0)
+		redis_tell(call->redis, call->words[1]);
+	redis_reply_number(call, added);
+}
+
+static void
+do_sadd(struct call *call)
+{
+	add_members(call, REDIS_TYPE_SET, 1);
+}
+
+static void
+do_zadd(struct call *call)
+{
+	add_members(call, REDIS_TYPE_ZSET, 2);
+}
+
+static void
+remove_members(struct call *call, enum redis_type type)
+{
+	struct redis_key *key = redis_find(call->redis, call->words[1]);
 	int64_t removed = 0;
 
-	if (key != NULL && key->type != REDIS_TYPE_HASH) {
+	if (key != NULL && key->type != type) {
 		redis_reply(call, wrong_type);
 		return;
 	}
@@ -191,12 +221,30 @@ do_hdel(struct call *call)
 }
 
 static void
+do_hdel(struct call *call)
+{
+	remove_members(call, REDIS_TYPE_HASH);
+}
+
+static void
+do_srem(struct call *call)
+{
+	remove_members(call, REDIS_TYPE_SET);
+}
+
+static void
+do_zrem(struct call *call)
+{
+	remove_members(call, REDIS_TYPE_ZSET);
+}
+
+static void
 do_del(struct call *call)
 {
 	int64_t removed = 0;
 
 	for (size_t i = 1; i < call->count; i++) {
-		struct redis_key *key = find(call->redis, call->words[i]);
+		struct redis_key *key = redis_find(call->redis, call->words[i]);
 
 		if (key == NULL)
 			continue;
@@ -210,7 +258,7 @@ do_del(struct call *call)
 static void
 expire_at(struct call *call, long long at_ms)
 {
-	struct redis_key *key = find(call->redis, call->words[1]);
+	struct redis_key *key = redis_find(call->redis, call->words[1]);
 
 	/* A replica leaves it to its primary to delete keys. */
 	if (key != NULL && at_ms <= (long long)redis_now_ms() &&
@@ -249,7 +297,7 @@ do_pexpire(struct call *call)
 static void
 do_persist(struct call *call)
 {
-	struct redis_key *key = find(call->redis, call->words[1]);
+	struct redis_key *key = redis_find(call->redis, call->words[1]);
 	bool had = key != NULL && key->ends_ms != 0;
 
 	if (had) {
@@ -286,7 +334,13 @@ static const struct command {
     {"role", 1, false, false, redis_do_role},
     {"get", 2, true, false, do_get},
     {"mget", 2, true, false, do_mget},
-    {"eval_ro", 4, true, false, do_eval_ro},
+    {"eval_ro", 4, true, false, redis_do_eval},
+    {"eval", 4, true, true, redis_do_eval},
+    {"sadd", 3, true, true, do_sadd},
+    {"srem", 3, true, true, do_srem},
+    {"scard", 2, true, false, do_scard},
+    {"zadd", 4, true, true, do_zadd},
+    {"zrem", 3, true, true, do_zrem},
     {"set", 3, true, true, do_set},
     {"hset", 4, true, true, do_hset},
     {"hdel", 3, true, true, do_hdel},
@@ -312,6 +366,19 @@ command_of(const struct call *call)
 	return NULL;
 }
 
+/* Replicas get the whole script, with the same effect as Redis's changes one by one. */
+void
+redis_call_inner(struct call *call, const char *const *words)
+{
+	struct redis_client nobody = {.redis = call->redis};
+	struct call inner = {.client = &nobody, .redis = call->redis};
+
+	for (; words[inner.count] != NULL; inner.count++)
+		inner.words[inner.count] = words[inner.count];
+	command_of(&inner)->run(&inner);
+	bytes_free(&nobody.out);
+}
+
 static void
 run(struct call *call, const struct command *command)
 {
@@ -330,6 +397,8 @@ redis_command_run(struct redis_client *client, const struct slice *words, size_t
 	const struct command *command;
 
 	for (size_t i = 0; i < count; i++) {
+		if (words[i].len >= WORD_MAX)
+			abort();
 		memcpy(text[i], words[i].at, words[i].len);
 		text[i][words[i].len] = '\0';
 		call.words[i] = text[i];

@@ -8,7 +8,7 @@
 
 #include "jobgate/slice.h"
 
-enum redis_type { REDIS_TYPE_STRING, REDIS_TYPE_HASH };
+enum redis_type { REDIS_TYPE_STRING, REDIS_TYPE_HASH, REDIS_TYPE_SET, REDIS_TYPE_ZSET };
 
 struct redis_field {
 	TAILQ_ENTRY(redis_field) link;
@@ -19,8 +19,10 @@ struct redis_key {
 	LIST_ENTRY(redis_key) link;
 	char *name;
 	enum redis_type type;
-	char *text;			  /* of a string */
-	TAILQ_HEAD(, redis_field) fields; /* of a hash, in the order in which they were set */
+	char *text; /* of a string */
+	TAILQ_HEAD(, redis_field)
+	fields; /* of a hash, in the order in which they were set; of
+		   others the names are members */
 	size_t field_count;
 	uint64_t ends_ms; /* on the wall clock; 0: it has no time to live */
 };

@@ -7,7 +7,7 @@
 #include "redis.h"
 #include "trace.h"
 
-#define WORDS_MAX 24
+#define WORDS_MAX 32
 
 struct redis_change {
 	STAILQ_ENTRY(redis_change) next;

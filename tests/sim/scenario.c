@@ -126,6 +126,8 @@ draw_times_of_tokens(struct scenario *s, uint64_t seed)
 	s->timed = random_chance(&random, 500);
 	random_init(&random, seed, "addresses of tokens", 0);
 	s->limited = random_chance(&random, 400);
+	random_init(&random, seed, "ends of tokens", 0);
+	s->scripted = random_chance(&random, 400);
 }
 
 /* How long requests wait for a job that is not up. */
@@ -280,6 +282,7 @@ scenario_small(struct scenario *s)
 	    .expires = true,
 	    .timed = true,
 	    .limited = true,
+	    .scripted = true,
 	    .minted = true,
 	    .tunnels = true,
 	    .chunks = true,

@@ -43,6 +43,7 @@ struct scenario {
 	bool calls;		/* gRPC, of clients that speak HTTP/2 */
 	bool timed;		/* tokens expire, and renewals have a grace */
 	bool aimed;		/* workers are stopped often; records change just then */
+	bool scripted;		/* scripts delete tokens, and those that these have created */
 	bool limited;		/* some tokens are limited to addresses */
 	unsigned h2_backends;	/* a bit for each backend that speaks HTTP/2 */
 	unsigned h2_window_min; /* the least window of a stream to them, in bytes */

@@ -55,6 +55,7 @@ start(struct world *world)
 	world->records.expires = world->scenario.expires;
 	world->records.timed = world->scenario.timed;
 	world->records.limited = world->scenario.limited;
+	world->records.scripted = world->scenario.scripted;
 	world->records.minted = world->scenario.minted;
 	world->records.url_of = url_of;
 	world->records.ctx = world;

@@ -1,0 +1,89 @@
+/* records_ends.c - scripts that delete tokens: by a value, and with all that they have created. */
+#include <stdio.h>
+
+#include "auth/redis/cascade_script.h"
+#include "auth/redis/revoke_script.h"
+#include "records_state.h"
+#include "trace.h"
+
+/* Those before it may have created a token: there are no circles. */
+void
+records_draw_makers(struct records *records)
+{
+	for (unsigned i = 0; i < records->tokens; i++) {
+		bool made = records->scripted && i > 0 && random_chance(&records->ends_random, 700);
+
+		records->token[i].maker =
+		    made ? (int)random_below(&records->ends_random, i) : NO_MAKER;
+	}
+}
+
+void
+records_put_maker(const struct records *records, const struct token_history *token)
+{
+	const char *maker;
+	char key[64], set[64];
+
+	if (token->maker == NO_MAKER)
+		return;
+	maker = records->token[token->maker].id;
+	snprintf(key, sizeof(key), "jobgate:token:%s", token->id);
+	snprintf(set, sizeof(set), "jobgate:made:%s", maker);
+	redis_do(records->redis, (const char *[]){"HSET", key, "created_by", maker, NULL});
+	redis_do(records->redis, (const char *[]){"SADD", set, token->id, NULL});
+}
+
+/* A token may be gone whose last state does not say so. offset: of the server, before the script.
+ */
+static void
+note_if_gone(struct records *records, struct token_history *token, uint64_t offset)
+{
+	struct token_state *state;
+
+	if (records_key(records, "token", token->id) != NULL)
+		return;
+	records_forget_token_end(token);
+	state = records_next_token_state(records, token);
+	state->exists = false;
+	state->span.offset = offset;
+}
+
+static void
+run(struct records *records, const struct token_history *token, const char *text, const char *first)
+{
+	char key[64];
+
+	snprintf(key, sizeof(key), "jobgate:token:%s", token->id);
+	redis_do(records->redis,
+	    (const char *[]){"EVAL", text, "2", key, "jobgate:tokens", first, token->id, "0",
+		"jobgate:quota:tokens:", "jobgate:made:", "jobgate:used", "jobgate:token:", NULL});
+}
+
+/* As POST /v1/tokens/revoke does it: with the hash of the record; now and then of an older one. */
+static void
+revoke(struct records *records, const struct token_history *token)
+{
+	unsigned value = records_token_at(token, schedule_now_ns())->value;
+	char hash[65];
+
+	if (value > 0 && random_chance(&records->ends_random, 100))
+		value--;
+	records_hash_text(token->values[value], hash);
+	run(records, token, script_revoke, hash);
+}
+
+void
+records_run_end(struct records *records, struct token_history *token)
+{
+	uint64_t offset = records->redis->offset;
+	bool cascade = random_chance(&records->ends_random, 500);
+
+	trace_event(
+	    "records", cascade ? "cascade" : "revoked", (uint64_t)(token - records->token), 0);
+	if (cascade)
+		run(records, token, script_cascade, "0");
+	else
+		revoke(records, token);
+	for (unsigned i = 0; i < records->tokens; i++)
+		note_if_gone(records, &records->token[i], offset);
+}
