@@ -254,6 +254,7 @@ backend_start(struct backend *backend, struct world *world, int number)
 	backend->host.rules = world->scenario.rules[RULES_BACKEND];
 	random_init(&backend->random, world->seed, "backend", (uint64_t)number);
 	backend->speaks_h2 = (world->scenario.h2_backends >> number & 1) != 0;
+	backend->takes_tunnels = (world->scenario.h2_tunnels >> number & 1) != 0;
 	snprintf(backend->url, sizeof(backend->url), "%s://10.0.2.%d%s:%u",
 	    backend->speaks_h2 ? "h2c" : "http", number,
 	    world->scenario.strange_urls && number % 2 == 0 ? ".sim" : "", backend->port);

@@ -26,7 +26,8 @@ struct backend {
 	struct random random;
 	uint64_t frozen_ns; /* it does nothing until then */
 	LIST_HEAD(, backend_connection) connections;
-	bool speaks_h2; /* then its connections are these: */
+	bool takes_tunnels; /* over HTTP/2 (RFC 8441) */
+	bool speaks_h2;	    /* then its connections are these: */
 	LIST_HEAD(, h2_backend) h2_connections;
 	unsigned ruined;     /* of them, on which a misdeed hurts other requests; */
 	uint64_t ruined_ns;  /* and when the last of them will have been forgotten */

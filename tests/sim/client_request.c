@@ -103,7 +103,7 @@ draw_request(struct client *client, struct exchange_plan *plan)
 		plan->piece = 64 * random_between(random, 1, 8);
 		plan->pause_ns = random_skewed(random, NS_PER_MS, 50 * NS_PER_MS);
 		plan->interim = false;
-	} else if (scenario->uploads && random_chance(random, 200)) {
+	} else if (scenario->uploads && random_chance(random, scenario->aimed ? 500 : 200)) {
 		plan->request_framing = scenario->chunks && random_chance(random, 400)
 					    ? FRAMING_CHUNKS
 					    : FRAMING_LENGTH;

@@ -95,7 +95,8 @@ begin(struct faults *faults, enum fault_kind kind, unsigned which, uint64_t unti
 
 	switch (kind) {
 	case FAULT_PAUSE:
-		node_pause(&worker->node, for_ns, world->scenario.aimed ? 12 : 50);
+		node_pause(
+		    &worker->node, for_ns, world->scenario.aimed ? 12 : 50, world->scenario.aimed);
 		return;
 	case FAULT_KILL_WORKER:
 		gateway_kill(worker);

@@ -193,7 +193,8 @@ greet(struct h2_backend *connection)
 	struct writer writer = writer_of(text, sizeof(text));
 	struct h2_setting settings[] = {
 	    {H2_SETTINGS_MAX_CONCURRENT_STREAMS, (uint32_t)random_skewed(random, 1, 100)},
-	    {H2_SETTINGS_INITIAL_WINDOW_SIZE, H2_WINDOW_DEFAULT}};
+	    {H2_SETTINGS_INITIAL_WINDOW_SIZE, H2_WINDOW_DEFAULT},
+	    {H2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1}};
 
 	if (random_chance(random, 400))
 		settings[1].value = (uint32_t)random_skewed(
@@ -202,7 +203,7 @@ greet(struct h2_backend *connection)
 	connection->initial_window = H2_WINDOW_DEFAULT;
 	connection->next_window = settings[1].value;
 	connection->receive_window = H2_WINDOW_DEFAULT + (int64_t)more;
-	h2_write_settings(&writer, settings, 2);
+	h2_write_settings(&writer, settings, connection->backend->takes_tunnels ? 3 : 2);
 	h2_write_window_update(&writer, 0, more);
 	h2_backend_put(connection, text, (size_t)(writer.at - text));
 }

@@ -137,7 +137,8 @@ put_head(struct h2_backend_stream *stream, bool ends)
 	snprintf(text, sizeof(text), "%x", stream->mark);
 	hpack_write_field(&fields, SLICE("x-mark"), slice_of(text));
 	snprintf(text, sizeof(text), "%zu", plan->answer_len);
-	if (plan->answer_framing == FRAMING_LENGTH || plan->answer_framing == FRAMING_NONE)
+	if (!plan->tunnel &&
+	    (plan->answer_framing == FRAMING_LENGTH || plan->answer_framing == FRAMING_NONE))
 		hpack_write_field(&fields, SLICE("content-length"), slice_of(text));
 	if (plan->call)
 		hpack_write_field(&fields, SLICE("content-type"), SLICE("application/grpc"));
@@ -358,7 +359,7 @@ next_piece(struct h2_backend_stream *stream)
 	content_fill(content, (size_t)len, stream->mark, false, stream->answered);
 	stream->answered += (uint64_t)len;
 	ends = stream->answered == plan->answer_len && stream->request_ended;
-	if (ends && plan->answer_framing == FRAMING_CHUNKS) {
+	if (ends && plan->answer_framing == FRAMING_CHUNKS && !plan->tunnel) {
 		if (len > 0)
 			put_data(stream, content, (size_t)len, false);
 		put_trailers(stream);

@@ -39,7 +39,8 @@ request_is_whole(struct h2_backend_stream *stream)
 	const struct exchange_plan *plan = &exchange_of(stream->connection, stream->mark)->plan;
 
 	stream->request_ended = true;
-	if (stream->received != plan->request_len)
+	/* An end of a tunnel may leave at any time. */
+	if (!plan->tunnel && stream->received != plan->request_len)
 		h2_backend_violation(
 		    stream->connection, stream->mark, "the request's content has another length");
 	if (stream->state == H2_BACKEND_ANSWERING && !alarm_is_set(&stream->act))
@@ -96,7 +97,11 @@ head_is_right(const struct hpack_block *block, const struct exchange_plan *plan,
 		return false;
 	if (length.len > 0 && number_of(block, "content-length", 10) != plan->request_len)
 		return false;
-	return slice_equal(field_of(block, ":method"), slice_of(exchange_method(plan, mark))) &&
+	if (!slice_equal(
+		field_of(block, ":protocol"), plan->tunnel ? SLICE("websocket") : SLICE("")))
+		return false;
+	return slice_equal(field_of(block, ":method"),
+		   plan->tunnel ? SLICE("CONNECT") : slice_of(exchange_method(plan, mark))) &&
 	       slice_equal(field_of(block, ":scheme"), SLICE("http")) &&
 	       field_of(block, ":path").len > 0;
 }
@@ -120,7 +125,7 @@ take_request(struct h2_backend *connection, const struct hpack_block *block)
 		h2_backend_violation(connection, mark, "a credential of ours");
 	if (!head_is_right(block, &exchange->plan, mark))
 		return is_bad(connection, mark, "a head that is not the request's");
-	trace_event(backend->host.name, "request", mark, id);
+	trace_event(backend->host.name, exchange->plan.tunnel ? "tunnel" : "request", mark, id);
 	exchange->answered_ns = 0;
 	judge_forward(backend->world, mark, backend->number, connection->end,
 	    end_stamp(connection->end->peer, connection->block_at));
@@ -133,7 +138,8 @@ take_request(struct h2_backend *connection, const struct hpack_block *block)
 	stream = h2_backend_begin(connection, id, mark);
 	if (connection->block_ends)
 		request_is_whole(stream);
-	else if (exchange->plan.call && mark % 4 < 2) /* it answers while it reads */
+	else if (exchange->plan.tunnel ||
+		 (exchange->plan.call && mark % 4 < 2)) /* it answers while it reads */
 		think(stream);
 	if (random_chance(&backend->random, 20))
 		h2_backend_refuse(stream);

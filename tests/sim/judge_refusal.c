@@ -66,13 +66,14 @@ stays_unprocessed(const struct world *world, const struct sim_exchange *exchange
 		       judge_job_changed(&world->records.job[plan->job], from_ns, to_ns)));
 }
 
-/* Its job is reached over HTTP/2, which has no upgrades. */
+/* Its job is reached over HTTP/2, and takes no WebSockets there. */
 static bool
 cannot_be_upgraded(const struct world *world, const struct sim_exchange *exchange, uint64_t from_ns,
     uint64_t to_ns)
 {
 	for (unsigned i = 0; i < world->scenario.backends; i++)
-		if (world->backends[i].speaks_h2 && exchange->plan.tunnel &&
+		if (world->backends[i].speaks_h2 && !world->backends[i].takes_tunnels &&
+		    exchange->plan.tunnel &&
 		    judge_holds(world, &exchange->plan, from_ns, to_ns, FORWARD, (int)i))
 			return true;
 	return false;

@@ -153,15 +153,40 @@ choose_place(struct node *node)
 	    after_clock};
 
 	node->pause_at = places[random_below(&node->random, sizeof(places) / sizeof(places[0]))];
+	node->pause_share = 0;
 	node->pause_after = (unsigned)random_skewed(&node->random, 1, node->pause_within) - 1;
 }
 
+/*
+ * After a few calls of one order: each order is as likely as the others, however seldom it comes
+ * by. Of the orders of a run (some hundreds) one, a few, or some dozens are drawn.
+ */
+static void
+choose_order(struct node *node)
+{
+	static const unsigned shares[] = {8, 64, 512};
+
+	choose_place(node);
+	node->pause_share = shares[random_below(&node->random, 3)];
+	node->pause_salt = random_next(&node->random);
+}
+
+static void
+choose(struct node *node)
+{
+	if (node->pause_by_order && random_chance(&node->random, 600))
+		choose_order(node);
+	else
+		choose_place(node);
+}
+
 void
-node_pause(struct node *node, uint64_t ns, unsigned within)
+node_pause(struct node *node, uint64_t ns, unsigned within, bool by_order)
 {
 	node->pause_ns = ns;
 	node->pause_within = within;
-	choose_place(node);
+	node->pause_by_order = by_order;
+	choose(node);
 }
 
 /* It is stopped now. What waits for it meanwhile makes the next turn long: often again in that. */
@@ -178,7 +203,7 @@ take_pause(struct node *node, const char *call)
 		node->stopped(node, ns);
 	if (!random_chance(&node->random, 850))
 		node->pause_ns = 0;
-	choose_place(node);
+	choose(node);
 	return ns;
 }
 
@@ -190,12 +215,34 @@ is_place(const struct node *node, const char *call, bool clock_was_read)
 	return node->pause_at == NULL || strcmp(node->pause_at, call) == 0;
 }
 
+/* Numbers of the last calls: of their names, so that they are the same in each build. */
+static void
+note_call(struct node *node, const char *call)
+{
+	uint16_t number = 0;
+
+	for (const char *c = call; *c != '\0'; c++)
+		number = (uint16_t)(number * 31 + (unsigned char)*c);
+	node->recent = node->recent << 16 | number;
+}
+
+static bool
+is_in_order(const struct node *node)
+{
+	uint64_t mixed = (node->recent ^ node->pause_salt) * 0x9e3779b97f4a7c15u;
+
+	return (mixed >> 32) % node->pause_share == 0;
+}
+
 static bool
 stops_here(struct node *node, const char *call)
 {
 	bool clock_was_read = node->read_clock;
 
 	node->read_clock = strcmp(call, "clock_gettime") == 0;
+	note_call(node, call);
+	if (node->pause_ns > 0 && node->pause_share > 0)
+		return !node->read_clock && is_in_order(node);
 	return node->pause_ns > 0 && is_place(node, call, clock_was_read) &&
 	       node->pause_after-- == 0;
 }
@@ -226,6 +273,7 @@ node_leave(struct node *node, const char *call, long result)
 {
 	trace_event(node->name, call, (uint64_t)result, 0);
 	heap_use(&node->heap);
+	node->recent ^= result < 0;
 	if (result >= 0)
 		return result;
 	errno = (int)-result;

@@ -44,6 +44,10 @@ struct node {
 	const char *pause_at;		  /* a call of this name, or after_clock; NULL: any */
 	unsigned pause_after;		  /* after this many of them */
 	unsigned pause_within;		  /* which is less than this */
+	bool pause_by_order;		  /* often rather where its calls come in a rare order: */
+	uint64_t recent;		  /* its last four calls, a number for each */
+	uint64_t pause_salt;		  /* where these, with this number, */
+	unsigned pause_share;		  /* are one of so many; 0: that does not matter */
 	bool read_clock;		  /* its last call was a reading of the clock */
 	struct pause pauses[NODE_PAUSES]; /* the latest, in a ring */
 	uint64_t pause_count;
@@ -71,7 +75,7 @@ bool node_has_ended(const struct node *node);
 
 /* It is stopped for that long in the middle of one of its next calls of a drawn kind: of the first
  * so many. */
-void node_pause(struct node *node, uint64_t ns, unsigned within);
+void node_pause(struct node *node, uint64_t ns, unsigned within, bool by_order);
 
 /* What it waits for may have come. */
 void node_wake(struct node *node);

@@ -115,6 +115,8 @@ draw_h2_features(struct scenario *s, uint64_t seed)
 		s->h2_backends = (unsigned)random_between(&random, 1, 7);
 	random_init(&random, seed, "calls", 0);
 	s->calls = random_chance(&random, 600);
+	random_init(&random, seed, "tunnels over HTTP/2", 0);
+	s->h2_tunnels = (unsigned)random_between(&random, 0, 7);
 }
 
 static void
@@ -152,6 +154,7 @@ draw_aimed_stops(struct scenario *s, uint64_t seed)
 		return;
 	s->fault_kinds |= 1u << FAULT_PAUSE;
 	s->fault_ns = NS_PER_S;
+	s->uploads = s->splits = true; /* heads that wait for their content */
 	s->staleness = random_between(&random, 300, 900);
 	s->ping_interval = random_between(&random, 50, s->staleness / 3);
 	s->ping_deadline = random_between(&random, 50, s->staleness / 3);
@@ -229,13 +232,13 @@ scenario_draw(struct scenario *scenario, uint64_t seed)
 	draw_sizes(scenario, &random);
 	draw_times(scenario, &random);
 	draw_tuning(scenario, &random);
+	draw_aimed_stops(scenario, seed);
 	draw_rules(scenario, &random);
 	draw_h2_features(scenario, seed);
 	draw_times_of_tokens(scenario, seed);
 	draw_holds(scenario, seed);
 	draw_limits(scenario, seed);
 	draw_stops(scenario, seed);
-	draw_aimed_stops(scenario, seed);
 	draw_store(scenario, &random);
 	draw_visitors(scenario, &random);
 }
@@ -292,6 +295,7 @@ scenario_small(struct scenario *s)
 	    .wrong_tokens = true,
 	    .http2 = true,
 	    .h2_backends = 2,
+	    .h2_tunnels = 2,
 	    .h2_window_min = 16384, /* it ends too soon for large uploads in small pieces */
 	    .calls = true,
 	    .visitors = true};

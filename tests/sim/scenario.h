@@ -46,6 +46,7 @@ struct scenario {
 	bool scripted;		/* scripts delete tokens, and those that these have created */
 	bool limited;		/* some tokens are limited to addresses */
 	unsigned h2_backends;	/* a bit for each backend that speaks HTTP/2 */
+	unsigned h2_tunnels;	/* and for each of these that takes WebSockets */
 	unsigned h2_window_min; /* the least window of a stream to them, in bytes */
 	unsigned fault_kinds;	/* a bit for each enum fault_kind */
 	uint64_t fail_allocation, fail_call; /* of the first worker: this one; 0: none */
