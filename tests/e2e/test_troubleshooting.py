@@ -1,6 +1,9 @@
-"""deploy/troubleshooting.md against the code: each title of an answer has a row, and each message of a row is one that the code writes."""
+"""Pages of deploy/ against the code. troubleshooting.md: each title of an answer has a row, and each message of a row is one that the code writes.
+limits.md, security.md: their keys and numbers. All pages: their links."""
 
 import re
+
+import pytest
 
 from harness.gateway import REPOSITORY
 
@@ -36,13 +39,49 @@ def test_each_message_is_in_the_code():
         assert any(re.fullmatch(".*".join(parts), text) for text in written), message
 
 
-def test_keys_and_commands_exist():
-    keys, section = set(), ""
+def keys():
+    """Each key of the reference with its default; None for one that is commented out."""
+    found, section = {}, ""
     for line in (REPOSITORY / "deploy" / "jobgate.yaml").read_text().splitlines():
         if match := re.match(r"([a-z0-9_]+):", line):
             section = match[1]
-        elif match := re.match(r"  (?:# )?([a-z0-9_]+):", line):
-            keys.add(f"{section}.{match[1]}")
-    sections = {key.split(".")[0] for key in keys}
-    named = [name for name in re.findall(r"`([a-z0-9]+\.[a-z0-9_]+)`", PAGE) if name.split(".")[0] in sections]
-    assert named and set(named) <= keys, set(named) - keys
+        elif match := re.match(r"  (# )?([a-z0-9_]+): *(.*)", line):
+            found[f"{section}.{match[2]}"] = None if match[1] else match[3]
+    return found
+
+
+PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "deploy").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("page", ["troubleshooting", "limits", "security"])
+def test_keys_exist(page):
+    known = keys()
+    sections = {key.split(".")[0] for key in known}
+    text = (REPOSITORY / "deploy" / f"{page}.md").read_text()
+    named = [name for name in re.findall(r"`([a-z0-9]+\.[a-z0-9_]+)`", text) if name.split(".")[0] in sections and not name.endswith(".key")]
+    assert named and set(named) <= set(known), set(named) - set(known)
+
+
+def test_numbers_of_the_limits():
+    text, known = (REPOSITORY / "deploy" / "limits.md").read_text(), keys()
+    for number, key in (("32 KiB, 100 fields", "limits.head_bytes"), ("16 KiB", "limits.target_bytes"), ("5 s", "store.max_staleness")):
+        row = next(line for line in text.splitlines() if f"`{key}`" in line)
+        assert number in row and known[key] == re.sub(" ", "", number.split(",")[0]), row
+    assert (known["limits.fields"], known["limits.body_bytes"]) == ("100", "0")
+    header = "".join((REPOSITORY / "include" / "jobgate" / name).read_text() for name in ("limits.h", "label.h", "job.h"))
+    defined = dict(re.findall(r"#define (\w+) +(\d+)", header))
+    assert [defined[name] for name in ("TOKEN_CONCURRENCY_MAX", "JOB_LABELS_MAX", "SELECTOR_LABELS_MAX", "JOB_LEASE_MAX")] == ["4096", "64", "16", "86400"]
+    assert "| labels of a job, of a selector | 64, 16 |" in text and "| concurrency of one token | 4,096 |" in text and "| lease of a job | 1 day |" in text
+
+
+def anchors(path):
+    """As GitHub makes them of headings."""
+    return {re.sub(r"[^\w -]", "", line.lstrip("#").strip().lower()).replace(" ", "-") for line in path.read_text().splitlines() if re.match("#+ ", line)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_links_lead_somewhere(page):
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)", page.read_text()):
+        path = (page.parent / target).resolve() if target else page
+        assert path.exists(), target
+        assert not anchor or anchor in anchors(path), f"{target}#{anchor}"
