@@ -10,6 +10,7 @@
 #include <openssl/crypto.h>
 
 #include "auth/bulk/task.h"
+#include "auth/redis/url.h"
 
 static const char usage[] =
     "Check, export and import the records of a store, without a gateway\n\n"
@@ -22,9 +23,11 @@ static const char usage[] =
     "          values without asking the store; upgrade all gateways first\n\n"
     "Options:\n"
     "  -c, --config <FILE>     Use the store of this configuration [default: the private store]\n"
-    "      --store <URL>       Use this store: redis://, rediss://, redis+sentinel:// or "
-    "unix:/path\n"
-    "      --prefix <PREFIX>   Prefix of its keys, with --store [default: jobgate:]\n"
+    "      --store <URL>       Use this store: redis://, rediss://, redis+sentinel://, "
+    "redis+cluster://\n"
+    "                          or unix:/path\n"
+    "      --prefix <PREFIX>   Prefix of its keys, with --store [default: jobgate:, in a\n"
+    "                          cluster {jobgate}:]\n"
     "      --ca-file <FILE>    CA certificates for rediss://, with --store [default: the "
     "system's]\n"
     "      --mend              With verify: repair the sets of tokens that tokens created\n"
@@ -208,7 +211,8 @@ bulk_main(int argc, char **argv, bool (*load)(void *ctx, const char *file, struc
 	result = TASK_WRONG;
 	if (options.url != NULL)
 		at = (struct bulk_store){options.url,
-		    options.prefix != NULL ? options.prefix : "jobgate:", options.ca_file};
+		    options.prefix != NULL ? options.prefix : redis_default_prefix(options.url),
+		    options.ca_file};
 	else if (!load(ctx, options.config, &at))
 		goto done;
 	result = run(&options, &at, resolver_open);

@@ -27,11 +27,11 @@ struct redis_connection;
  */
 #define REDIS_TOO_LONG "TOOLONG"
 
-/* True when the error begins with this code. */
+/* True for an error that begins with this code. */
 static inline bool
 redis_error_is(const redisReply *error, const char *code)
 {
-	return strncmp(error->str, code, strlen(code)) == 0;
+	return error->type == REDIS_REPLY_ERROR && strncmp(error->str, code, strlen(code)) == 0;
 }
 
 /* The text of a reply, valid as long as the reply; at is NULL when the reply is not a string. */

@@ -79,11 +79,12 @@ on_hello(void *ctx, const redisReply *reply)
 					    "or Valkey, is needed");
 		return;
 	}
-	if (strcmp(mode->str, "cluster") == 0) {
-		connection_fail(connection, "it is a node of a Redis Cluster (cluster_enabled:1), "
-					    "which may not notice that it is cut off; use a "
-					    "standalone server, or Sentinel "
-					    "(redis+sentinel://)");
+	if ((strcmp(mode->str, "cluster") == 0) != connection->url.cluster) {
+		connection_fail(connection,
+		    connection->url.cluster
+			? "it is not in a Redis Cluster (cluster_enabled:0); its URL is redis://"
+			: "it is in a Redis Cluster (cluster_enabled:1); the URL of a cluster is "
+			  "redis+cluster://host,host,host/ with several of its servers");
 		return;
 	}
 	connection->id = id->integer;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "auth/redis/arguments.h"
+#include "auth/redis/cluster_slot.h"
 #include "auth/redis/store_state.h"
 #include "jobgate/check.h"
 
@@ -170,13 +171,14 @@ on_reply(void *ctx, const redisReply *reply)
 	struct operation *operation = ctx;
 	struct store *store = operation->store;
 	enum store_result result = operation->change ? STORE_UNKNOWN : STORE_UNAVAILABLE;
-	bool demoted = false;
+	bool moved = false;
 
 	/* REDIS_TOO_LONG is our own error; `read` knows what it means for this operation. */
 	if (reply != NULL && reply->type == REDIS_REPLY_ERROR &&
 	    !redis_error_is(reply, REDIS_TOO_LONG)) {
 		log_warning(&store->log, "the store refuses: %s", reply->str);
-		demoted = redis_error_is(reply, "READONLY");
+		moved = redis_error_is(reply, "READONLY") || redis_error_is(reply, "MOVED ") ||
+			redis_error_is(reply, "CLUSTERDOWN ");
 		/* Another program made a key of another type. */
 		result = redis_error_is(reply, "WRONGTYPE") ? STORE_BROKEN : STORE_UNAVAILABLE;
 	} else if (reply != NULL) {
@@ -185,8 +187,8 @@ on_reply(void *ctx, const redisReply *reply)
 	store_tell(operation, result, NULL); /* does nothing if `read` has told the caller */
 	if (operation->confirmation == CONFIRMATION_NONE)
 		operation_free(operation);
-	if (demoted) /* its name may lead to another server by now */
-		store_down(store, "it is a replica");
+	if (moved) /* another server may be the primary by now */
+		store_down(store, "it is not the primary any more");
 }
 
 /* No answer in time. Replies come in order, so the connection is of no use any more. */
@@ -275,6 +277,10 @@ store_new(const struct store_options *options)
 		goto fail;
 	if (!redis_url_parse(options->url, &store->url, error, sizeof(error))) {
 		log_error(&store->log, "the store's URL: %s", error);
+		goto fail;
+	}
+	if (store->url.cluster && !cluster_prefix_has_tag(slice_of(store->prefix))) {
+		log_error(&store->log, REDIS_PREFIX_WITHOUT_TAG);
 		goto fail;
 	}
 	if (store_reach(store))

@@ -56,7 +56,7 @@ struct store *store_new(const struct store_options *options);
 void store_free(struct store *store);
 
 /*
- * Write its connection, its sentinels, how many operations are under way, and the oldest of them.
+ * Write its connection, its election, how many operations are under way, and the oldest of them.
  */
 void store_dump(const struct store *store, struct dump *dump);
 

@@ -87,7 +87,7 @@ is_primary(struct store *store, const redisReply *role)
 
 	if (role == NULL) /* the connection broke */
 		return false;
-	if (redis_role_is_primary(role, store->sentinels != NULL, &why))
+	if (redis_role_is_primary(role, store->election != NULL, &why))
 		return true;
 	store_down(store, why);
 	return false;
@@ -149,7 +149,7 @@ store_connect(struct store *store, const struct redis_url *primary)
 }
 
 /*
- * Changes go only to the primary that most sentinels name; without a majority they go nowhere. A
+ * Changes go only to the primary that most voters name; without a majority they go nowhere. A
  * primary that was replaced and does not know it would accept changes that are lost later.
  */
 static void
@@ -159,14 +159,14 @@ on_elected(void *ctx, const struct redis_url *primary, const char *why)
 	const struct timeval soon = {.tv_sec = store->tuning->election_ms / 1000,
 	    .tv_usec = store->tuning->election_ms % 1000 * 1000};
 
-	evtimer_add(store->election, &soon);
+	evtimer_add(store->election_due, &soon);
 	if (primary == NULL) {
 		store_down(store, why);
 		return;
 	}
 	if (store->connection != NULL &&
 	    (primary->port != store->place.port || strcmp(primary->host, store->place.host) != 0))
-		store_down(store, "the sentinels name another primary");
+		store_down(store, "another server is the primary now");
 	if (store->connection != NULL)
 		return;
 	memcpy(store->place.host, primary->host, sizeof(store->place.host));
@@ -181,9 +181,9 @@ on_election(evutil_socket_t fd, short events, void *ctx)
 
 	(void)fd;
 	(void)events;
-	if (!redis_sentinels_busy(store->sentinels))
-		redis_sentinels_ask(
-		    store->sentinels, store->tuning->election_deadline_ms, on_elected, store);
+	if (!redis_election_busy(store->election))
+		redis_election_ask(
+		    store->election, store->tuning->election_deadline_ms, on_elected, store);
 }
 
 static void
@@ -191,7 +191,7 @@ on_reconnect(evutil_socket_t fd, short events, void *ctx)
 {
 	struct store *store = ctx;
 
-	if (store->sentinels != NULL)
+	if (store->election != NULL)
 		on_election(fd, events, store);
 	else
 		store_connect(store, &store->url);
@@ -204,11 +204,16 @@ store_reach(struct store *store)
 	store->reconnect = evtimer_new(store->base, on_reconnect, store);
 	if (store->reconnect == NULL)
 		return false;
-	if (store->url.sentinel_count > 0) {
-		store->sentinels =
-		    redis_sentinels_new(store->base, store->resolver, &store->url, store->ca_file);
-		store->election = evtimer_new(store->base, on_election, store);
-		if (store->sentinels == NULL || store->election == NULL)
+	if (store->url.place_count > 0) {
+		store->election =
+		    redis_election_new(&(struct redis_election_options){.base = store->base,
+			.resolver = store->resolver,
+			.url = &store->url,
+			.prefix = store->prefix,
+			.ca_file = store->ca_file,
+			.for_changes = true});
+		store->election_due = evtimer_new(store->base, on_election, store);
+		if (store->election == NULL || store->election_due == NULL)
 			return false;
 	}
 	on_reconnect(-1, 0, store);
@@ -218,10 +223,10 @@ store_reach(struct store *store)
 void
 store_leave(struct store *store)
 {
-	redis_sentinels_free(store->sentinels);
+	redis_election_free(store->election);
 	disconnect(store);
 	if (store->reconnect != NULL)
 		event_free(store->reconnect);
-	if (store->election != NULL)
-		event_free(store->election);
+	if (store->election_due != NULL)
+		event_free(store->election_due);
 }

@@ -58,8 +58,8 @@ store_dump(const struct store *store, struct dump *dump)
 	jg_dump_flag(dump, "waiting", store->waiting);
 	if (store->connection != NULL)
 		redis_connection_dump(store->connection, dump);
-	if (store->sentinels != NULL)
-		redis_sentinels_dump(store->sentinels, dump);
+	if (store->election != NULL)
+		redis_election_dump(store->election, dump);
 	if (!TAILQ_EMPTY(&store->operations))
 		operation_dump(TAILQ_FIRST(&store->operations), dump);
 	jg_dump_end(dump);

@@ -5,7 +5,7 @@
 #define JOBGATE_REDIS_STORE_STATE_H
 
 #include "auth/redis/connection.h"
-#include "auth/redis/sentinel.h"
+#include "auth/redis/election.h"
 #include "auth/redis/store_operation.h"
 
 struct store {
@@ -20,11 +20,11 @@ struct store {
 	bool for_lists;
 	bool waiting;  /* a WAIT is under way */
 	int confirmed; /* replicas that confirmed the change whose caller is being told */
-	struct store_deletion deletion;	   /* what that change deleted */
-	const struct record *before;	   /* what that change changed; NULL: nothing is known */
-	struct redis_sentinels *sentinels; /* NULL: the URL itself says where the primary is */
-	struct redis_place place;	   /* the place that they named last */
-	struct event *election;
+	struct store_deletion deletion;	 /* what that change deleted */
+	const struct record *before;	 /* what that change changed; NULL: nothing is known */
+	struct redis_election *election; /* NULL: the URL itself says where the primary is */
+	struct redis_place place;	 /* the place that they named last */
+	struct event *election_due;
 	struct redis_connection *connection; /* NULL while there is none */
 	bool uses_refused; /* the log has the warning that last uses cannot be written */
 	bool told_policy;  /* the log has the warning about maxmemory-policy */

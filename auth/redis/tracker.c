@@ -1,5 +1,6 @@
 /* tracker.c - finds the primary, opens and closes the connections, and keeps the tracker's clock.
  */
+#include "auth/redis/cluster_slot.h"
 #include "auth/redis/tracker_state.h"
 #include "jobgate/check.h"
 #include "jobgate/clock.h"
@@ -155,7 +156,7 @@ on_found(void *ctx, const struct redis_url *primary, const char *why)
 	struct redis_tracker *tracker = ctx;
 
 	if (primary == NULL) {
-		tracker_break(tracker, "sentinel", why);
+		tracker_break(tracker, "election", why);
 		return;
 	}
 	memcpy(tracker->place.host, primary->host, sizeof(tracker->place.host));
@@ -166,11 +167,11 @@ on_found(void *ctx, const struct redis_url *primary, const char *why)
 static void
 tracker_begin(struct redis_tracker *tracker)
 {
-	if (tracker->sentinels == NULL) {
+	if (tracker->election == NULL) {
 		tracker_connect(tracker, tracker->replica ? &tracker->primary_url : &tracker->url);
-	} else if (!redis_sentinels_busy(tracker->sentinels)) {
+	} else if (!redis_election_busy(tracker->election)) {
 		tracker_set_state(tracker, TRACKER_FINDING);
-		redis_sentinels_ask(tracker->sentinels, (unsigned)tracker->options.timeouts.connect,
+		redis_election_ask(tracker->election, (unsigned)tracker->options.timeouts.connect,
 		    on_found, tracker);
 	}
 }
@@ -239,7 +240,7 @@ redis_tracker_store(struct redis_tracker *tracker)
 	return (struct directory_store){.ctx = tracker, .read = tracker_read};
 }
 
-/* Parse both URLs, and make the sentinels if one names them. */
+/* Parse both URLs, and make the election if one names voters. */
 static bool
 parse_urls(struct redis_tracker *tracker, const struct redis_tracker_options *options, char *error,
     size_t cap)
@@ -254,20 +255,32 @@ parse_urls(struct redis_tracker *tracker, const struct redis_tracker_options *op
 		primary = &tracker->primary_url;
 		if (!redis_url_parse(options->primary_url, &tracker->primary_url, error, cap))
 			return false;
-		if (tracker->url.sentinel_count > 0) {
+		if (tracker->url.place_count > 0) {
 			snprintf(error, cap,
-			    "read_url leads to one server; sentinels belong "
+			    "read_url leads to one server; sentinels and clusters belong "
 			    "into write_url");
 			return false;
 		}
 	}
-	if (primary->sentinel_count == 0)
+	if (primary->place_count == 0)
 		return true;
-	tracker->sentinels =
-	    redis_sentinels_new(tracker->base, options->resolver, primary, options->ca_file);
-	if (tracker->sentinels == NULL)
+	if (primary->cluster && !cluster_prefix_has_tag(slice_of(options->prefix))) {
+		snprintf(error, cap, REDIS_PREFIX_WITHOUT_TAG);
+		return false;
+	}
+	if (tracker->replica && primary->cluster) {
+		snprintf(error, cap, "read_url cannot be set for a cluster");
+		return false;
+	}
+	tracker->election =
+	    redis_election_new(&(struct redis_election_options){.base = tracker->base,
+		.resolver = options->resolver,
+		.url = primary,
+		.prefix = options->prefix,
+		.ca_file = options->ca_file});
+	if (tracker->election == NULL)
 		snprintf(error, cap, "out of memory");
-	return tracker->sentinels != NULL;
+	return tracker->election != NULL;
 }
 
 struct redis_tracker *
@@ -324,7 +337,7 @@ redis_tracker_free(struct redis_tracker *tracker)
 {
 	if (tracker == NULL)
 		return;
-	redis_sentinels_free(tracker->sentinels);
+	redis_election_free(tracker->election);
 	redis_connection_free(tracker->data);
 	redis_connection_free(tracker->push);
 	redis_connection_free(tracker->primary);
@@ -344,7 +357,7 @@ redis_tracker_stats(const struct redis_tracker *tracker, struct redis_tracker_st
 	out->up = tracker->state == TRACKER_UP;
 }
 
-_Static_assert(REDIS_TRACKER_PEERS == 2 + REDIS_SENTINELS_MAX, "a place for each server");
+_Static_assert(REDIS_TRACKER_PEERS == 2 + REDIS_VOTERS_MAX, "a place for each server");
 
 void
 redis_tracker_peers(
@@ -354,6 +367,6 @@ redis_tracker_peers(
 		redis_connection_peer(tracker->data, &out[0]);
 	if (tracker->primary != NULL)
 		redis_connection_peer(tracker->primary, &out[1]);
-	if (tracker->sentinels != NULL)
-		redis_sentinels_peers(tracker->sentinels, &out[2]);
+	if (tracker->election != NULL)
+		redis_election_peers(tracker->election, &out[2]);
 }

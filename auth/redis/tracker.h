@@ -58,11 +58,11 @@ struct redis_tracker_stats {
 };
 void redis_tracker_stats(const struct redis_tracker *tracker, struct redis_tracker_stats *out);
 
-/* Write its state, its proof, its connections and its sentinels. */
+/* Write its state, its proof, its connections and its election. */
 void redis_tracker_dump(const struct redis_tracker *tracker, struct dump *dump);
 
-/* The server that is read, the primary, and as many sentinels as a URL may name. */
-#define REDIS_TRACKER_PEERS 9
+/* The server that is read, the primary, and as many voters as there may be. */
+#define REDIS_TRACKER_PEERS 66
 
 /*
  * Write the addresses of the store's servers, each to a fixed place in out. The place of a server

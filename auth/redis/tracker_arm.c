@@ -10,6 +10,7 @@
 #include "jobgate/check.h"
 
 #define CHANNEL "__redis__:invalidate"
+#define READS_WHEN_DOWN "cluster-allow-reads-when-down"
 
 /* True when Redis did not answer as the tracker needs; the tracker breaks then. */
 static bool
@@ -169,6 +170,15 @@ tracker_identified(struct redis_tracker *tracker)
 		tracker_name_push(tracker);
 }
 
+/* One of the answers has come. */
+static void
+identified_part(struct redis_tracker *tracker)
+{
+	CHECK(tracker->unidentified > 0, redis_tracker_dump, tracker);
+	if (--tracker->unidentified == 0)
+		tracker_identified(tracker);
+}
+
 /* Store the run id of a connection's server; out stays empty when the ACL hides it. */
 static void
 keep_run_id(struct redis_tracker *tracker, const redisReply *reply, char out[RUN_ID_LEN + 1])
@@ -180,9 +190,34 @@ keep_run_id(struct redis_tracker *tracker, const redisReply *reply, char out[RUN
 	run_id = info_field(reply, "run_id");
 	if (run_id.len == RUN_ID_LEN)
 		memcpy(out, run_id.at, RUN_ID_LEN);
-	CHECK(tracker->unidentified > 0, redis_tracker_dump, tracker);
-	if (--tracker->unidentified == 0)
-		tracker_identified(tracker);
+	identified_part(tracker);
+}
+
+/*
+ * [name, value]. A node that reads although its cluster is down does not refuse the key of the
+ * proof when it is cut off. Then only the vote of the other masters is left, which may come from a
+ * moment before a replica took its place.
+ */
+static void
+on_reads_when_down(void *ctx, const redisReply *reply)
+{
+	struct redis_tracker *tracker = ctx;
+
+	if (reply == NULL)
+		return; /* the connection broke: `down` follows */
+	if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
+	    slice_equal(redis_text(reply->element[1]), SLICE("yes"))) {
+		tracker_break(tracker, "data",
+		    READS_WHEN_DOWN " is yes: a server that is cut off would serve what was "
+				    "revoked; set it to no");
+		return;
+	}
+	if (reply->type == REDIS_REPLY_ERROR && !tracker->told_config)
+		log_warning(&tracker->log,
+		    "store: it cannot be seen whether " READS_WHEN_DOWN " is no, as it must be: %s",
+		    reply->str);
+	tracker->told_config = reply->type == REDIS_REPLY_ERROR;
+	identified_part(tracker);
 }
 
 static void
@@ -204,8 +239,10 @@ tracker_identify(struct redis_tracker *tracker)
 	tracker->armed_by_ms = tracker_clock_ms(tracker) + tracker->options.timeouts.ping_deadline;
 	memset(tracker->data_run_id, 0, sizeof(tracker->data_run_id));
 	memset(tracker->push_run_id, 0, sizeof(tracker->push_run_id));
-	tracker->unidentified = 2;
-	if (!tracker_send(
+	tracker->unidentified = tracker->url.cluster ? 3 : 2;
+	if ((tracker->url.cluster && !tracker_send(tracker->data, on_reads_when_down, tracker, 3,
+					 (const char *[]){"CONFIG", "GET", READS_WHEN_DOWN})) ||
+	    !tracker_send(
 		tracker->data, on_data_info, tracker, 2, (const char *[]){"INFO", "server"}) ||
 	    !tracker_send(
 		tracker->push, on_push_info, tracker, 2, (const char *[]){"INFO", "server"}))

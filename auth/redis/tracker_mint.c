@@ -79,6 +79,11 @@ on_mint(void *ctx, const redisReply *reply)
 		tracker_ask_mint(tracker);
 		return;
 	}
+	/* Its slot is on its way to another server of the cluster; the key is used as it was. */
+	tracker->mint_late = tracker->state == TRACKER_UP &&
+			     (redis_error_is(reply, "ASK ") || redis_error_is(reply, "TRYAGAIN "));
+	if (tracker->mint_late)
+		return;
 	if (reply->type == REDIS_REPLY_ERROR && !is_lasting(reply)) {
 		tracker_break(tracker, "data", reply->str);
 		return;

@@ -14,7 +14,8 @@
  *   and answers for one of our keys,
  * - the PONG of the push connection has come, after all that was pushed before it,
  * - and the server that is read is the primary, or a replica that has all that the primary had
- * after the proof began; where sentinels name the primary, most of them still named the same one.
+ * after the proof began; where voters name the primary (election.h), most of them still named the
+ * same one.
  */
 
 /* ---- the end of a proof ---- */
@@ -40,6 +41,8 @@ proof_close(struct redis_tracker *tracker)
 		log_info(&tracker->log, "store: trusted again");
 	tracker->complaint[0] = '\0';
 	jg_directory_good(tracker->directory, good_ms);
+	if (tracker->mint_late)
+		tracker_ask_mint(tracker);
 }
 
 void
@@ -76,7 +79,11 @@ on_key(void *ctx, const redisReply *reply)
 
 	if (reply == NULL) /* the connection broke: `down` follows */
 		return;
-	if (reply->type == REDIS_REPLY_INTEGER) {
+	/*
+	 * ASK: the slot is on its way to another server, and this key is there already. A node that
+	 * must not answer for keys says CLUSTERDOWN first.
+	 */
+	if (reply->type == REDIS_REPLY_INTEGER || redis_error_is(reply, "ASK ")) {
 		proof_part(tracker, PROOF_DATA);
 		return;
 	}
@@ -101,7 +108,7 @@ on_role(void *ctx, const redisReply *reply)
 
 	if (reply == NULL) /* the connection broke: `down` follows */
 		return;
-	if (redis_role_is_primary(reply, tracker->sentinels != NULL, &why))
+	if (redis_role_is_primary(reply, tracker->election != NULL, &why))
 		proof_part(tracker, PROOF_ROLE);
 	else
 		tracker_break(tracker, "data", why);
@@ -196,7 +203,7 @@ on_primary(void *ctx, const redisReply *reply)
 	ask_replica(tracker);
 }
 
-/* ---- the sentinels ---- */
+/* ---- the voters ---- */
 
 static void
 proof_fail(struct redis_tracker *tracker, const char *why)
@@ -213,23 +220,23 @@ on_elected(void *ctx, const struct redis_url *primary, const char *why)
 	struct redis_tracker *tracker = ctx;
 
 	if (tracker->proof.began_ms == 0)
-		return; /* the tracker broke before the sentinels answered */
+		return; /* the tracker broke before the voters answered */
 	if (primary != NULL && (strcmp(primary->host, tracker->place.host) != 0 ||
 				   primary->port != tracker->place.port)) {
-		tracker_break(tracker, "data", "the sentinels name another primary");
+		tracker_break(tracker, "data", "another server is the primary now");
 		return;
 	}
 	if (primary == NULL && tracker->state == TRACKER_PROVING) {
-		tracker_break(tracker, "sentinel", why);
+		tracker_break(tracker, "election", why);
 		return;
 	}
 	/*
-	 * No sentinel says that the primary was replaced, so the tracker stays connected. Only this
+	 * No majority says that the primary was replaced, so the tracker stays connected. Only this
 	 * proof fails, and the staleness bound is not extended.
 	 */
 	if (primary == NULL)
 		proof_fail(tracker, why);
-	proof_part(tracker, PROOF_SENTINELS);
+	proof_part(tracker, PROOF_ELECTION);
 }
 
 /* ---- the clock ---- */
@@ -243,9 +250,9 @@ proof_begin(struct redis_tracker *tracker, uint64_t now_ms)
 	tracker->proof = (struct proof){.began_ms = now_ms, .missing = PROOF_DATA | PROOF_PUSH};
 	tracker->proof.missing |= tracker->replica ? PROOF_REPLICA : PROOF_ROLE;
 	tracker->proof.missing |= tracker->state == TRACKER_PROVING ? PROOF_MINT : 0;
-	if (tracker->sentinels != NULL) {
-		tracker->proof.missing |= PROOF_SENTINELS;
-		redis_sentinels_ask(tracker->sentinels,
+	if (tracker->election != NULL) {
+		tracker->proof.missing |= PROOF_ELECTION;
+		redis_election_ask(tracker->election,
 		    (unsigned)tracker->options.timeouts.ping_deadline, on_elected, tracker);
 	}
 	if (!tracker->replica)
@@ -267,7 +274,7 @@ proof_tick(struct redis_tracker *tracker, uint64_t now_ms)
 	} else if (late && proof->behind) {
 		tracker_break(
 		    tracker, "data", "the replica has not caught up with the primary in time");
-	} else if (late && (proof->missing & ~(unsigned)PROOF_SENTINELS) != 0) {
+	} else if (late && (proof->missing & ~(unsigned)PROOF_ELECTION) != 0) {
 		tracker_break(tracker,
 		    proof->missing & PROOF_REPLICA		 ? "primary"
 		    : proof->missing & (PROOF_DATA | PROOF_MINT) ? "data"

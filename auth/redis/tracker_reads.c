@@ -198,6 +198,13 @@ is_no_script(const redisReply *reply)
 	       (redis_error_is(reply, "NOPERM ") || redis_error_is(reply, "ERR "));
 }
 
+/* True when a server of a cluster does not serve the store's slot, or not at present. */
+static bool
+is_elsewhere(const redisReply *reply)
+{
+	return redis_error_is(reply, "MOVED ") || redis_error_is(reply, "CLUSTERDOWN ");
+}
+
 /* ---- reading ---- */
 
 static bool read_send(struct read *read);
@@ -232,6 +239,8 @@ read_judge(struct read *read, const redisReply *reply)
 		read->feed = FEED_ABSENT;
 		break;
 	case RECORD_FAILED:
+		if (is_elsewhere(reply))
+			tracker->next_proof_ms = 0; /* it will find the server */
 		read->again = read->careful && is_no_script(reply);
 		if (read->again)
 			careful_remove(tracker, read_hash(read));

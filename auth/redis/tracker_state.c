@@ -27,7 +27,7 @@ proof_dump(const struct proof *proof, uint64_t now_ms, struct dump *dump)
 {
 	jg_dump_begin(dump, "proof");
 	jg_dump_until(dump, "began_ms", proof->began_ms, now_ms);
-	jg_dump_flag(dump, "awaits_sentinels", proof->missing & PROOF_SENTINELS);
+	jg_dump_flag(dump, "awaits_election", proof->missing & PROOF_ELECTION);
 	jg_dump_flag(dump, "awaits_role", proof->missing & PROOF_ROLE);
 	jg_dump_flag(dump, "awaits_replica", proof->missing & PROOF_REPLICA);
 	jg_dump_flag(dump, "awaits_data", proof->missing & PROOF_DATA);
@@ -68,7 +68,7 @@ redis_tracker_dump(const struct redis_tracker *tracker, struct dump *dump)
 	for (size_t i = 0; i < sizeof(connections) / sizeof(connections[0]); i++)
 		if (connections[i] != NULL)
 			redis_connection_dump(connections[i], dump);
-	if (tracker->sentinels != NULL)
-		redis_sentinels_dump(tracker->sentinels, dump);
+	if (tracker->election != NULL)
+		redis_election_dump(tracker->election, dump);
 	jg_dump_end(dump);
 }

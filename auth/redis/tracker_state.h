@@ -4,7 +4,7 @@
 #define JOBGATE_REDIS_TRACKER_STATE_H
 
 #include "auth/redis/connection.h"
-#include "auth/redis/sentinel.h"
+#include "auth/redis/election.h"
 #include "auth/redis/tracker.h"
 
 /* How many keys of broken records are remembered, so that each is logged once, not at each read. */
@@ -14,7 +14,7 @@
 
 enum tracker_state {
 	TRACKER_WAITING,     /* until it may connect again */
-	TRACKER_FINDING,     /* for the sentinels to name the primary */
+	TRACKER_FINDING,     /* for the voters to name the primary */
 	TRACKER_CONNECTING,  /* for all connections */
 	TRACKER_IDENTIFYING, /* to know that both connections lead to the same server */
 	TRACKER_ARMING,	     /* for the confirmations of the subscription and of CLIENT TRACKING */
@@ -24,9 +24,9 @@ enum tracker_state {
 
 /* The parts of a proof; each was asked for after began_ms. */
 enum {
-	PROOF_SENTINELS = 1, /* most sentinels name the primary that we use */
-	PROOF_ROLE = 2,	     /* the server that we read says that it is the primary */
-	PROOF_REPLICA = 4,   /* or it has all that the primary had */
+	PROOF_ELECTION = 1, /* most voters name the primary that we use */
+	PROOF_ROLE = 2,	    /* the server that we read says that it is the primary */
+	PROOF_REPLICA = 4,  /* or it has all that the primary had */
 	PROOF_DATA = 8, /* Redis still has the data connection, with its tracking; and it answers
 			   for one of our keys, which a cut-off node of a cluster would not */
 	PROOF_PUSH =
@@ -49,8 +49,8 @@ struct redis_tracker {
 	struct redis_url url;	      /* what is read, as configured */
 	struct redis_url primary_url; /* with `replica`: where changes go */
 	bool replica;		      /* the server that is read may be a replica of the primary */
-	struct redis_sentinels *sentinels; /* they name the primary; NULL: the URL does */
-	struct redis_place place;	   /* the place that they named when we connected */
+	struct redis_election *election; /* they name the primary; NULL: the URL does */
+	struct redis_place place;	 /* the place that they named when we connected */
 	char *prefix, *ca_file;
 	size_t prefix_len;
 	struct redis_tracker_options options;
@@ -64,7 +64,9 @@ struct redis_tracker {
 	uint64_t retry_ms;    /* WAITING: when it connects again */
 	uint64_t armed_by_ms; /* IDENTIFYING, ARMING: the deadline */
 	uint64_t backoff_ms;
+	bool told_config;		 /* the log has the warning that CONFIG cannot be read */
 	bool subscribed, tracking;	 /* ARMING: confirmed */
+	bool mint_late;			 /* it is asked for again after the next proof */
 	bool mint_asked, mint_overtaken; /* tracker_mint.c: a read is under way; the key changed
 					    after it was sent */
 	unsigned mint_existing;		 /* how many of its two keys exist */

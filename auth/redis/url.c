@@ -199,27 +199,36 @@ parse_master(const char *at, const char *end, struct redis_url *out)
 	return true;
 }
 
+/* Parse a login, if there is one, and host[:port][,host[:port]...]. */
 static bool
-parse_sentinels(const char *at, struct redis_url *out, char *error, size_t cap)
+parse_places(
+    const char *at, const char *end, unsigned port, struct redis_url *out, char *error, size_t cap)
 {
-	const char *end = at + strcspn(at, "/?#");
-	const char *master_end, *query;
-	struct redis_place *place;
-
 	out->port = 0;
 	if (!take_login(&at, end, out, error, cap))
 		return false;
 	for (const char *next = at; next <= end; at = next) {
 		const char *comma = memchr(at, ',', (size_t)(end - at));
+		struct redis_place *place = &out->places[out->place_count];
 
-		place = &out->sentinels[out->sentinel_count];
 		next = comma != NULL ? comma + 1 : end + 1;
-		if (out->sentinel_count == REDIS_SENTINELS_MAX)
-			return fail(error, cap, "there may be at most seven sentinels");
-		if (!parse_place(at, comma != NULL ? comma : end, 26379, place->host, &place->port))
-			return fail(error, cap, "a sentinel's host or port is not valid");
-		out->sentinel_count++;
+		if (out->place_count == REDIS_PLACES_MAX)
+			return fail(error, cap, "there may be at most seven servers in the URL");
+		if (!parse_place(at, comma != NULL ? comma : end, port, place->host, &place->port))
+			return fail(error, cap, "the host or the port of a server is not valid");
+		out->place_count++;
 	}
+	return true;
+}
+
+static bool
+parse_sentinels(const char *at, struct redis_url *out, char *error, size_t cap)
+{
+	const char *end = at + strcspn(at, "/?#");
+	const char *master_end, *query;
+
+	if (!parse_places(at, end, 26379, out, error, cap))
+		return false;
 	at = *end == '/' ? end + 1 : end;
 	master_end = at + strcspn(at, "/?#");
 	if (!parse_master(at, master_end, out))
@@ -229,6 +238,19 @@ parse_sentinels(const char *at, struct redis_url *out, char *error, size_t cap)
 	if (!parse_database(master_end, query, out, error, cap))
 		return false;
 	return *query == '\0' || parse_sentinel_login(query + 1, out, error, cap);
+}
+
+static bool
+parse_cluster(const char *at, struct redis_url *out, char *error, size_t cap)
+{
+	const char *end = at + strcspn(at, "/?#");
+
+	out->cluster = true;
+	if (!parse_places(at, end, 6379, out, error, cap))
+		return false;
+	return *end == '\0' || strcmp(end, "/") == 0 || strcmp(end, "/0") == 0 ||
+	       fail(error, cap,
+		   "nothing may follow the servers of a cluster: it has no other databases");
 }
 
 static bool
@@ -269,11 +291,25 @@ redis_url_parse(const char *text, struct redis_url *out, char *error, size_t cap
 		out->tls = true;
 		return parse_sentinels(text + 18, out, error, cap);
 	}
+	if (strncmp(text, "redis+cluster://", 16) == 0)
+		return parse_cluster(text + 16, out, error, cap);
+	if (strncmp(text, "rediss+cluster://", 17) == 0) {
+		out->tls = true;
+		return parse_cluster(text + 17, out, error, cap);
+	}
 	if (strncmp(text, "unix:", 5) == 0)
 		return parse_unix(text + 5, out, error, cap);
 	return fail(error, cap,
-	    "a store's URL begins with redis://, rediss://, redis+sentinel://, rediss+sentinel:// "
-	    "or unix:");
+	    "a store's URL begins with redis://, rediss://, redis+sentinel://, rediss+sentinel://, "
+	    "redis+cluster://, rediss+cluster:// or unix:");
+}
+
+const char *
+redis_default_prefix(const char *url)
+{
+	return strncmp(url, "redis+cluster:", 14) == 0 || strncmp(url, "rediss+cluster:", 15) == 0
+		   ? "{jobgate}:"
+		   : "jobgate:";
 }
 
 void

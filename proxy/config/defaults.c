@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "auth/redis/url.h"
 #include "config/builder.h"
 #include "config/reference.h"
 #include "jobgate/paths.h"
@@ -42,6 +43,8 @@ defaults_derive_store(struct builder *builder)
 		config->store.read_url = config->store.url;
 	if (config->store.write_url == NULL)
 		config->store.write_url = config->store.url;
+	if (config->store.write_url != NULL && builder_mark(builder, "store.prefix") == NULL)
+		config->store.prefix = redis_default_prefix(config->store.write_url);
 }
 
 /* The listener that clients are told of: the first with TLS, else the first. */

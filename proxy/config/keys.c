@@ -107,6 +107,9 @@ const struct config_key config_keys[] = {
 	    "these sentinels name; they are asked again with each PING. The server must call "
 	    "itself a primary (ROLE). Sentinels that want a password get it from "
 	    ".../name[/db]?sentinel_password=P or ?sentinel_username=U&sentinel_password=P. "
+	    "redis+cluster://[user:password@]host[:port],host[:port],.../ (rediss+cluster: TLS) "
+	    "names some servers of a Redis Cluster: the owner of the slot of the prefix is used if "
+	    "most masters name it. "
 	    "Host names are looked up in /etc/hosts, then in DNS (NSS modules are not asked). "
 	    "The store's maxmemory-policy must be noeviction: under any other it may drop tokens "
 	    "and jobs when its memory is full. The gateway warns about that when it starts. "
@@ -132,7 +135,8 @@ const struct config_key config_keys[] = {
 		"confirmed it within wait_timeout. The store has the change, but it could be lost "
 		"with the primary; repeat it until it is confirmed. Needs wait_replicas."},
     {"store.prefix", TEXT(store.prefix), .default_value = "\"jobgate:\"",
-	.help = "The beginning of all keys in the store."},
+	.help = "The beginning of all keys in the store. In a cluster it needs a tag in braces, "
+		"and the default is {jobgate}:."},
     {"store.ca_file", TEXT(store.ca_file), .example = "/etc/ssl/certs/redis-ca.pem",
 	.help = "CA certificates for rediss://, PEM; default: the system's."},
     {"store.state_dir", TEXT(store.state_dir), .example = "/var/lib/jobgate",

@@ -1,6 +1,7 @@
 /* validate.c - rules that several keys must keep together. */
 #include <string.h>
 
+#include "auth/redis/cluster_slot.h"
 #include "auth/redis/tracker.h"
 #include "auth/redis/url.h"
 #include "config/builder.h"
@@ -43,16 +44,37 @@ check_control(struct builder *builder)
 	    "trusted, set control.allow_plain: true");
 }
 
-/* True when this URL names sentinels. */
-static bool
-has_sentinels(const char *text)
+/* What this URL names; all false if it is not set or not valid. */
+static void
+look_at_url(const char *text, bool *voters, bool *cluster)
 {
 	struct redis_url url = {0};
 	char error[128];
-	bool has = redis_url_parse(text, &url, error, sizeof(error)) && url.sentinel_count > 0;
+	bool valid = text != NULL && redis_url_parse(text, &url, error, sizeof(error));
 
+	*voters = valid && url.place_count > 0;
+	*cluster = valid && url.cluster;
 	redis_url_wipe(&url);
-	return has;
+}
+
+/* One URL leads to what is read, another one to where changes go. */
+static bool
+check_two_urls(struct builder *builder, bool write_is_cluster)
+{
+	const struct config *config = &builder->config;
+	bool voters, cluster;
+
+	if (config->store.read_url == NULL ||
+	    strcmp(config->store.read_url, config->store.write_url) == 0)
+		return true;
+	if (write_is_cluster)
+		return builder_key_error(builder, "store.read_url",
+		    "cannot be set for a cluster: workers read from the owner of the store's slot");
+	look_at_url(config->store.read_url, &voters, &cluster);
+	if (voters)
+		return builder_key_error(builder, "store.read_url",
+		    "leads to one server; sentinels and clusters belong into store.write_url");
+	return true;
 }
 
 /* What a worker's connection to the store needs; else the workers would not start. */
@@ -60,6 +82,7 @@ static bool
 check_store(struct builder *builder)
 {
 	const struct config *config = &builder->config;
+	bool voters, cluster;
 
 	if (config->store.url == NULL && config->store.read_url != NULL)
 		return builder_key_error(builder, "store.read_url",
@@ -67,12 +90,10 @@ check_store(struct builder *builder)
 	if (strlen(config->store.prefix) > REDIS_PREFIX_MAX)
 		return builder_error(builder, builder_mark(builder, "store.prefix"),
 		    "store.prefix: at most %d bytes", REDIS_PREFIX_MAX);
-	if (config->store.read_url != NULL &&
-	    strcmp(config->store.read_url, config->store.write_url) != 0 &&
-	    has_sentinels(config->store.read_url))
-		return builder_key_error(builder, "store.read_url",
-		    "leads to one server; sentinels belong into store.write_url");
-	return true;
+	look_at_url(config->store.write_url, &voters, &cluster);
+	if (cluster && !cluster_prefix_has_tag(slice_of(config->store.prefix)))
+		return builder_key_error(builder, "store.prefix", REDIS_PREFIX_WITHOUT_TAG);
+	return check_two_urls(builder, cluster);
 }
 
 /* TLS needs certificates, and certificates need a listener with TLS. */

@@ -39,7 +39,7 @@ def test_a_node_of_a_cluster_is_refused(gateways, cluster_node, rules):
     gateway.wait_listening()
     for process in ("worker 0", "control"):
         eventually(lambda process=process: any(
-            f"[{process}]" in line and "it is a node of a Redis Cluster (cluster_enabled:1)" in line and "Sentinel" in line
+            f"[{process}]" in line and "it is in a Redis Cluster (cluster_enabled:1)" in line and "redis+cluster://" in line
             for line in gateway.program.log().splitlines()), f"the {process} to say why")
     eventually(lambda: gateway.health("/readyz")[0] == 503, "/readyz to say no")
 

@@ -91,12 +91,12 @@ bool diverging; /* server 1 no longer receives what server 0 does: those changes
 #define UP 3
 
 /* parts of a proof */
-#define PROOF_SENTINELS 1
+#define PROOF_ELECTION 1
 #define PROOF_DATA 2 /* and PROOF_ROLE */
 #define PROOF_PUSH 4
 
 #ifndef ALL_PARTS
-#define ALL_PARTS (PROOF_SENTINELS + PROOF_DATA + PROOF_PUSH)
+#define ALL_PARTS (PROOF_ELECTION + PROOF_DATA + PROOF_PUSH)
 #endif
 
 /* entry->known */

@@ -92,9 +92,9 @@ end:	do
 		printf("worker %d: proof_begin\n", w);
 		proof_begin(w) }
 	/* on_elected(): most sentinels, asked after the proof began, still name this server */
-	:: d_step { may_step(w) && worker[w].proving && (worker[w].missing & PROOF_SENTINELS) && named == worker[w].place ->
+	:: d_step { may_step(w) && worker[w].proving && (worker[w].missing & PROOF_ELECTION) && named == worker[w].place ->
 		printf("worker %d: on_elected: the same server\n", w);
-		worker[w].missing = worker[w].missing - PROOF_SENTINELS }
+		worker[w].missing = worker[w].missing - PROOF_ELECTION }
 	/* proof_close(), tracker_proved() */
 	:: d_step { may_step(w) && worker[w].proving && worker[w].missing == 0 && worker[w].tracker == PROVING ->
 		printf("worker %d: tracker_proved: jg_directory_link_up (proof is %d old)\n", w, worker[w].proof_age);

@@ -89,9 +89,8 @@ a_node_of_a_cluster_is_refused(void **state)
 	dial(world, "");
 	RUN_UNTIL(&world->turner, accepted(world));
 	say(world, "+OK\r\n" SERVER("7\r\ncluster", "6\r\nmaster"));
-	expect_down(world,
-	    "it is a node of a Redis Cluster (cluster_enabled:1), which may not notice that it is "
-	    "cut off; use a standalone server, or Sentinel (redis+sentinel://)");
+	expect_down(world, "it is in a Redis Cluster (cluster_enabled:1); the URL of a cluster is "
+			   "redis+cluster://host,host,host/ with several of its servers");
 	assert_int_equal(world->ups, 0);
 }
 

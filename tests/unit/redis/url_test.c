@@ -73,28 +73,52 @@ sentinels(void **state)
 
 	(void)state;
 	url = expect_good("redis+sentinel://a/main");
-	assert_int_equal(url.sentinel_count, 1);
-	assert_string_equal(url.sentinels[0].host, "a");
-	assert_int_equal(url.sentinels[0].port, 26379);
+	assert_int_equal(url.place_count, 1);
+	assert_string_equal(url.places[0].host, "a");
+	assert_int_equal(url.places[0].port, 26379);
 	assert_string_equal(url.master, "main");
 	assert_string_equal(url.host, "");
 	assert_int_equal(url.port, 0);
 	assert_false(url.tls || url.login.given);
 	assert_int_equal(url.database, 0);
 	url = expect_good("rediss+sentinel://u:p%40@a.b:1,[::1],10.0.0.1:65535/my_main-1.x/12");
-	assert_int_equal(url.sentinel_count, 3);
-	assert_string_equal(url.sentinels[0].host, "a.b");
-	assert_int_equal(url.sentinels[0].port, 1);
-	assert_string_equal(url.sentinels[1].host, "::1");
-	assert_int_equal(url.sentinels[1].port, 26379);
-	assert_string_equal(url.sentinels[2].host, "10.0.0.1");
-	assert_int_equal(url.sentinels[2].port, 65535);
+	assert_int_equal(url.place_count, 3);
+	assert_string_equal(url.places[0].host, "a.b");
+	assert_int_equal(url.places[0].port, 1);
+	assert_string_equal(url.places[1].host, "::1");
+	assert_int_equal(url.places[1].port, 26379);
+	assert_string_equal(url.places[2].host, "10.0.0.1");
+	assert_int_equal(url.places[2].port, 65535);
 	assert_string_equal(url.master, "my_main-1.x");
 	assert_string_equal(url.login.user, "u");
 	assert_string_equal(url.login.password, "p@");
 	assert_true(url.tls);
 	assert_int_equal(url.database, 12);
-	assert_int_equal(expect_good("redis+sentinel://a,b,c,d,e,f,g/m/").sentinel_count, 7);
+	assert_int_equal(expect_good("redis+sentinel://a,b,c,d,e,f,g/m/").place_count, 7);
+}
+
+static void
+clusters(void **state)
+{
+	struct redis_url url;
+
+	(void)state;
+	url = expect_good("redis+cluster://a");
+	assert_true(url.cluster);
+	assert_int_equal(url.place_count, 1);
+	assert_string_equal(url.places[0].host, "a");
+	assert_int_equal(url.places[0].port, 6379);
+	assert_int_equal(url.port, 0);
+	assert_false(url.tls);
+	url = expect_good("rediss+cluster://u:p@a:1,[::1]:2,c/");
+	assert_true(url.cluster && url.tls);
+	assert_int_equal(url.place_count, 3);
+	assert_string_equal(url.places[1].host, "::1");
+	assert_int_equal(url.places[2].port, 6379);
+	assert_string_equal(url.login.password, "p");
+	assert_false(expect_good("redis+sentinel://a/main").cluster);
+	assert_string_equal(redis_default_prefix("rediss+cluster://a"), "{jobgate}:");
+	assert_string_equal(redis_default_prefix("redis://a"), "jobgate:");
 }
 
 static void
@@ -330,6 +354,7 @@ main(void)
 	    cmocka_unit_test(places),
 	    cmocka_unit_test(no_places),
 	    cmocka_unit_test(sentinels),
+	    cmocka_unit_test(clusters),
 	    cmocka_unit_test(logins_of_sentinels),
 	    cmocka_unit_test(no_logins_of_sentinels),
 	    cmocka_unit_test(no_sentinels),
