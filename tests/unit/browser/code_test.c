@@ -138,6 +138,22 @@ nonces_differ(void **state)
 	}
 }
 
+static void
+nonces_have_one_form(void **state)
+{
+	char made[NONCE_TEXT_LEN];
+
+	(void)state;
+	assert_true(nonce_make(made));
+	assert_true(nonce_is_formed((struct slice){made, sizeof(made)}));
+	assert_false(nonce_is_formed((struct slice){made, sizeof(made) - 1}));
+	made[3] = '=';
+	assert_false(nonce_is_formed((struct slice){made, sizeof(made)}));
+	made[3] = ';';
+	assert_false(nonce_is_formed((struct slice){made, sizeof(made)}));
+	assert_false(nonce_is_formed((struct slice){0}));
+}
+
 int
 main(void)
 {
@@ -148,6 +164,7 @@ main(void)
 	    cmocka_unit_test(no_other_text_opens),
 	    cmocka_unit_test(what_is_no_authority_gets_no_code),
 	    cmocka_unit_test(nonces_differ),
+	    cmocka_unit_test(nonces_have_one_form),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -102,6 +102,27 @@ fields_of_forms(void **state)
 	assert_true(slice_equal(FIELD("a=%30123456789abcdef", "a"), SLICE("0123456789abcdef")));
 }
 
+/* A form that is sent to its page's own URL keeps the fragment without a script. */
+static void
+a_page_of_the_sign_in_host_leads_to_one_site(void **state)
+{
+	const struct page page = {.action = "", .button = "Sign in", .asks_token = true};
+	char text[PAGE_MAX], policy[PAGE_POLICY_MAX];
+	size_t len = page_write(&page, text, sizeof(text) - 1);
+
+	(void)state;
+	text[len] = '\0';
+	assert_non_null(strstr(text, "<form method=\"post\">\n"));
+	assert_null(strstr(text, "<script"));
+	len = page_policy_to(SLICE("https://demo.x:8443"), policy);
+	policy[len] = '\0';
+	assert_non_null(strstr(policy, "form-action 'self' https://demo.x:8443;"));
+	assert_non_null(strstr(policy, "frame-ancestors 'none'"));
+	assert_null(strstr(policy, "script-src"));
+	/* All but that is as on other pages. */
+	assert_memory_equal(policy, page_policy, (size_t)(strchr(policy, ';') - policy));
+}
+
 int
 main(void)
 {
@@ -111,6 +132,7 @@ main(void)
 	    cmocka_unit_test(the_longest_page_fits),
 	    cmocka_unit_test(paths_that_lead_away_are_not_local),
 	    cmocka_unit_test(fields_of_forms),
+	    cmocka_unit_test(a_page_of_the_sign_in_host_leads_to_one_site),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

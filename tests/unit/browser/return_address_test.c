@@ -121,6 +121,25 @@ what_would_not_be_read_is_not_written(void **state)
 	    return_address_write(SLICE("demo.x/a"), SLICE("/b"), true, out, sizeof(out)), 0);
 }
 
+static void
+a_query_has_one(void **state)
+{
+	char room[RETURN_ADDRESS_MAX];
+
+	(void)state;
+	assert_true(return_address_in(
+	    SLICE("?a=b&to=https%3A%2F%2Fdemo.x:8443%2Fy%3Fz"), true, room, &address));
+	assert_true(slice_equal(address.to, SLICE("/y?z")));
+	assert_true(slice_equal(return_address_authority(&address), SLICE("demo.x:8443")));
+	assert_false(
+	    return_address_in(SLICE("?to=https%3A%2F%2Fdemo.x%2F"), false, room, &address));
+	assert_false(return_address_in(SLICE(""), true, room, &address));
+	assert_false(return_address_in(SLICE("?"), true, room, &address));
+	assert_false(return_address_in(SLICE("?to"), true, room, &address));
+	assert_false(
+	    return_address_in(SLICE("?to=https://a.x/&to=https://a.x/"), true, room, &address));
+}
+
 int
 main(void)
 {
@@ -130,6 +149,7 @@ main(void)
 	    cmocka_unit_test(long_ones_are_none),
 	    cmocka_unit_test(a_written_one_is_read_again),
 	    cmocka_unit_test(what_would_not_be_read_is_not_written),
+	    cmocka_unit_test(a_query_has_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

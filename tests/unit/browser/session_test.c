@@ -65,6 +65,32 @@ it_does_not_open_otherwise(void **state)
 	assert_true(session_open(key, SLICE("demo"), sealed, 0, &session));
 }
 
+/* The cookie of a sign-in host's sign-in opens for one purpose, and no session opens as one. */
+static void
+a_sign_in_opens_for_its_purpose(void **state)
+{
+	const struct sign_in_cookie made = {.id = {1, 2, 0xff}, .expires_s = 100};
+	struct sign_in_cookie opened;
+	struct session session = {.expires_s = 100};
+	char text[SIGN_IN_COOKIE_LEN], other[SESSION_TEXT_LEN];
+	struct slice sealed = {text, sizeof(text)};
+
+	(void)state;
+	assert_true(sign_in_seal(key, SLICE("demo"), &made, text));
+	assert_true(sign_in_open(key, SLICE("demo"), sealed, 99, &opened));
+	assert_memory_equal(opened.id, made.id, SIGN_IN_ID_LEN);
+	assert_int_equal(opened.expires_s, 100);
+	assert_false(sign_in_open(key, SLICE("demo"), sealed, 100, &opened));
+	assert_false(sign_in_open(key, SLICE("other"), sealed, 0, &opened));
+	assert_false(sign_in_open(key, SIGN_IN_HOST_PURPOSE, sealed, 0, &opened));
+	assert_false(session_open(key, SLICE("demo"), sealed, 0, &session));
+	assert_true(session_seal(key, SLICE("demo"), &session, other));
+	assert_false(
+	    sign_in_open(key, SLICE("demo"), (struct slice){other, sizeof(other)}, 0, &opened));
+	text[9] = text[9] == 'A' ? 'B' : 'A';
+	assert_false(sign_in_open(key, SLICE("demo"), sealed, 0, &opened));
+}
+
 static struct slice
 cookie_of(const char *first, const char *second)
 {
@@ -94,6 +120,9 @@ whatever_could_pass_for_it_is_taken_away(void **state)
 	(void)state;
 	assert_true(cookie_is_ours(SLICE("__Host-jobgate=x")));
 	assert_true(cookie_is_ours(SLICE("__HOST-JOBGATE = x")));
+	assert_true(cookie_is_ours(SLICE("__Host-jobgate-nonce=x")));
+	assert_true(cookie_is_ours(SLICE("__host-Jobgate-Nonce =x")));
+	assert_false(cookie_is_ours(SLICE("__Host-jobgate-nonces=x")));
 	assert_false(cookie_is_ours(SLICE("__Host-jobgate")));
 	assert_false(cookie_is_ours(SLICE("__Host-jobgate2=x")));
 	assert_false(cookie_is_ours(SLICE("a=__Host-jobgate=x")));
@@ -135,6 +164,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_is_sealed_opens),
 	    cmocka_unit_test(it_does_not_open_otherwise),
+	    cmocka_unit_test(a_sign_in_opens_for_its_purpose),
 	    cmocka_unit_test(the_cookie_is_found_once),
 	    cmocka_unit_test(whatever_could_pass_for_it_is_taken_away),
 	    cmocka_unit_test(an_origin_is_own_or_not),

@@ -71,6 +71,31 @@ control_host(void **state)
 	assert_true(route.names_job && !route.names_control);
 }
 
+/* The sign-in host, in any writing; it and its id are never a job's. */
+static void
+sign_in_host(void **state)
+{
+	static const char *const taken[] = {"control", "auth", NULL};
+	static const struct route_forms forms = {.domain = "jobs.example.org",
+	    .prefix = "/jobs",
+	    .control = "control.jobs.example.org",
+	    .sign_in = "auth.jobs.example.org",
+	    .taken = taken};
+	static const char *const its[] = {"auth.jobs.example.org", "AUTH.jobs.example.org.:8443"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(its) / sizeof(its[0]); i++) {
+		find(&forms, its[i], "/jobs/demo/");
+		assert_true(route.names_sign_in && !route.names_job && !route.names_control);
+	}
+	find(&forms, "demo.jobs.example.org", "/");
+	assert_true(route.names_job && !route.names_sign_in);
+	expect_none(&forms, "gateway", "/jobs/auth/");
+	expect_none(&forms, "gateway", "/jobs/control/");
+	expect_none(&forms, "a.auth.jobs.example.org", "/");
+	assert_false(route.names_sign_in);
+}
+
 /* The id in the control API's host is no job's, not even for forward auth or in a path. */
 static void
 taken_id(void **state)
@@ -266,6 +291,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(control_host),
 	    cmocka_unit_test(taken_id),
+	    cmocka_unit_test(sign_in_host),
 	    cmocka_unit_test(host_form),
 	    cmocka_unit_test(path_form),
 	    cmocka_unit_test(ids_in_paths_have_one_spelling),

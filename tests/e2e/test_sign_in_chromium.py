@@ -1,0 +1,79 @@
+"""One sign-in for two jobs in Chromium, and one sign-out; the whole URL survives, its fragment included."""
+
+import pytest
+
+from harness import chromium
+from harness.chromium import PATIENCE, sign_in
+from harness.gateway import DOMAIN
+from harness.pki import Authority
+from harness.process import eventually
+from harness.servers import aiohttp_server
+from harness.visitor import SIGN_IN_HOST
+
+pytestmark = pytest.mark.large  # a browser
+
+
+@pytest.fixture
+def scenes(gateways, make_folder, scene_of):
+    """Two jobs of one token."""
+    authority = Authority(make_folder("pki"), "authority")
+    gateway = gateways.make({"browser": {"host": SIGN_IN_HOST}})
+    gateway.secure(authority.context(), [authority.issue("jobs", "serverAuth", [f"DNS:*.{DOMAIN}"])]).start()
+    first = scene_of(gateway, url=aiohttp_server(make_folder("aiohttp")).url)
+    return first, scene_of(gateway, token=first.token, url=aiohttp_server(make_folder("aiohttp")).url)
+
+
+@pytest.fixture
+def browser(scenes, make_folder):
+    driver = chromium.start(scenes[0].gateway, make_folder("chromium"))
+    yield driver
+    driver.quit()
+
+
+def on_page_of(browser, host):
+    return eventually(lambda: browser.current_url.startswith(f"https://{host}") and not browser.find_elements("id", "token"),
+                      f"a page of {host}", PATIENCE)
+
+
+def test_one_sign_in_for_two_jobs(browser, scenes):
+    first, second = scenes
+    browser.get(f"https://{first.host}/page?c=d#/runs/7?a=b")
+    assert browser.current_url.startswith(f"https://{SIGN_IN_HOST}")
+    sign_in(browser, "jgt_wrong")
+    eventually(lambda: browser.find_elements("css selector", "[role=alert]"), "the page to say what is wrong", PATIENCE)
+    sign_in(browser, first.token.value)
+    on_page_of(browser, first.host)
+    assert browser.current_url.endswith("/page?c=d#/runs/7?a=b")
+    assert browser.execute_script("return document.referrer") == ""  # the job does not learn of the page
+    assert browser.execute_script("return document.cookie") == ""
+    # The second job: no question.
+    browser.get(f"https://{second.host}/other#x")
+    on_page_of(browser, second.host)
+    assert browser.current_url.endswith("/other#x")
+    # Signed out at one, signed out at the other; also where the back button leads.
+    browser.get(f"https://{second.host}/.jobgate/sign-out")
+    browser.find_element("tag name", "button").click()
+    eventually(lambda: "Signed out" in browser.title, "the page to say so", PATIENCE)
+    for scene in scenes:
+        browser.get(f"https://{scene.host}/page")
+        assert browser.current_url.startswith(f"https://{SIGN_IN_HOST}") and browser.find_elements("id", "token")
+    browser.back()
+    browser.back()
+    eventually(lambda: browser.find_elements("id", "token") or "Sign" in browser.title, "nothing of the job", PATIENCE)
+
+
+def test_the_page_is_not_framed(browser, scenes):
+    """Nor do frames and scripts of a job get a sign-in of another one."""
+    first, second = scenes
+    browser.get(f"https://{first.host}/")
+    sign_in(browser, first.token.value)
+    on_page_of(browser, first.host)
+    framed = browser.execute_async_script("""
+        const [url, done] = arguments, frame = document.createElement("iframe");
+        frame.onload = () => { let seen = "blocked"; try { seen = frame.contentDocument ? "read" : "blocked"; } catch (e) {} done(seen); };
+        frame.src = url; document.body.append(frame);""", f"https://{second.host}/")
+    assert framed == "blocked"
+    fetched = browser.execute_async_script("""
+        const [url, done] = arguments;
+        fetch(url, {credentials: "include"}).then(r => r.text()).then(done, () => done("refused"));""", f"https://{second.host}/")
+    assert fetched == "refused"
