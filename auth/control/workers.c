@@ -11,7 +11,7 @@
 #include "jobgate/clock.h"
 
 /* A worker that has sent nothing for this time is taken as silent. */
-#define PATIENCE_MS 1000
+#define PATIENCE_MS 2000
 /* How long a question waits for workers to connect: they try a few times in a second. */
 #define CONNECT_MS 1000
 #define LOOK_AGAIN_MS 20

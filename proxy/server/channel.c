@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 /* In each turn of the loop: so few that no client waits for long. */
-#define EXCHANGES_AT_ONCE 256
+#define EXCHANGES_AT_ONCE 1024
 #define SESSIONS_AT_ONCE 32
 
 struct channel {

@@ -1,0 +1,357 @@
+/* questions_test.c - what workers are asked, one after the other, and what becomes of their
+ * answers. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "auth/control/workers.h"
+
+static struct event_base *base;
+static struct workers *workers;
+static struct sockaddr_un address;
+static size_t running; /* how many workers there are said to be */
+static struct session_question question;
+static unsigned found, answered;
+static uint64_t serials[16];
+
+static size_t
+count_running(void *ctx)
+{
+	(void)ctx;
+	return running;
+}
+
+static void
+on_found(struct session_question *one, const struct session_id *id, unsigned index,
+    const struct session *session)
+{
+	assert_ptr_equal(one, &question);
+	assert_true(id->serial == session->serial && strlen(session->path) <= SESSION_PATH_MAX);
+	assert_true(index < 10 && found < 16);
+	serials[found++] = id->serial;
+}
+
+static void
+on_answered(struct session_question *one)
+{
+	assert_ptr_equal(one, &question);
+	answered++;
+}
+
+static int
+setup(void **state)
+{
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0);
+
+	(void)state;
+	address = (struct sockaddr_un){.sun_family = AF_UNIX};
+	snprintf(address.sun_path, sizeof(address.sun_path), "/tmp/questions-%d", (int)getpid());
+	unlink(address.sun_path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	base = event_base_new();
+	workers = workers_new(base, count_running, NULL);
+	assert_true(workers != NULL && workers_listen(workers, fd));
+	running = 0;
+	found = answered = 0;
+	question =
+	    (struct session_question){.order.most = 10, .found = on_found, .answered = on_answered};
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	workers_free(workers);
+	event_base_free(base);
+	unlink(address.sun_path);
+	return 0;
+}
+
+static void
+turn(void)
+{
+	for (int i = 0; i < 5; i++) {
+		event_base_loop(base, EVLOOP_NONBLOCK);
+		usleep(1000);
+	}
+}
+
+static void
+tell(int fd, const struct session_message *message)
+{
+	assert_int_equal(
+	    send(fd, message, sizeof(*message), MSG_NOSIGNAL), (ssize_t)sizeof(*message));
+	turn();
+}
+
+/* A worker that connects and says hello. */
+static int
+connect_worker(uint32_t id, uint32_t protocol)
+{
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	turn();
+	tell(
+	    fd, &(struct session_message){.kind = SESSION_HELLO, .hello = {protocol, id % 10, id}});
+	return fd;
+}
+
+/* The order that this worker has got; false: none. */
+static bool
+got_order(int fd, struct session_order *order)
+{
+	return recv(fd, order, sizeof(*order), MSG_DONTWAIT) == (ssize_t)sizeof(*order);
+}
+
+static bool
+is_closed(int fd)
+{
+	char byte;
+
+	return recv(fd, &byte, 1, MSG_DONTWAIT) == 0;
+}
+
+static void
+tell_session(int fd, uint32_t number, uint64_t serial)
+{
+	struct session_message message = {
+	    .kind = SESSION_ONE, .number = number, .session.serial = serial};
+
+	memset(message.session.path, 'x', sizeof(message.session.path)); /* without a NUL */
+	message.session.state = 200;
+	message.session.version = 200;
+	tell(fd, &message);
+}
+
+static void
+tell_end(int fd, uint32_t number, uint64_t count, bool more)
+{
+	tell(fd,
+	    &(struct session_message){.kind = SESSION_END, .number = number, .end = {count, more}});
+}
+
+static void
+workers_are_asked_in_the_order_of_their_numbers(void **state)
+{
+	int second = connect_worker(7, SESSION_PROTOCOL),
+	    first = connect_worker(3, SESSION_PROTOCOL);
+	struct session_order order;
+
+	(void)state;
+	workers_ask(workers, &question);
+	assert_int_equal(answered, 0);
+	turn();
+	assert_false(got_order(second, &order));
+	assert_true(got_order(first, &order) && order.most == 10);
+	tell_session(first, order.number, 5);
+	tell_session(first, order.number + 1, 4); /* an answer to another order */
+	tell_session(second, order.number, 4);	  /* of one that was not asked */
+	tell_end(first, order.number, 1, false);
+	assert_true(got_order(second, &order) && order.most == 9);
+	tell_session(second, order.number, 9);
+	tell_end(second, order.number, 1, false);
+	assert_true(answered == 1 && found == 2 && question.count == 2);
+	assert_true(serials[0] == 5 && serials[1] == 9);
+	assert_true(!question.more && question.silent == 0);
+	close(first);
+	close(second);
+}
+
+static void
+a_page_ends_at_its_limit(void **state)
+{
+	int first = connect_worker(1, SESSION_PROTOCOL),
+	    second = connect_worker(2, SESSION_PROTOCOL);
+	struct session_order order;
+
+	(void)state;
+	question.order.most = 2;
+	question.from = (struct session_id){1, 77};
+	workers_ask(workers, &question);
+	turn();
+	assert_true(got_order(first, &order) && order.filter.before == 77);
+	for (uint64_t serial = 9; serial > 5; serial--) /* more than it was asked for */
+		tell_session(first, order.number, serial);
+	tell_end(first, order.number, 4, false);
+	assert_true(answered == 1 && found == 2 && question.count == 2 && question.more);
+	assert_false(got_order(second, &order));
+	close(first);
+	close(second);
+}
+
+static void
+cuts_are_added_up(void **state)
+{
+	int first = connect_worker(1, SESSION_PROTOCOL),
+	    second = connect_worker(2, SESSION_PROTOCOL);
+	struct session_order order;
+
+	(void)state;
+	question.order.cuts = true;
+	question.order.most = 0;
+	workers_ask(workers, &question);
+	turn();
+	assert_true(got_order(first, &order) && order.cuts && order.filter.before == 0);
+	tell_end(first, order.number, 3, false);
+	assert_true(got_order(second, &order));
+	tell_end(second, order.number, 4, false);
+	assert_true(answered == 1 && question.count == 7 && found == 0);
+	close(first);
+	close(second);
+}
+
+static void
+one_session_is_looked_for_at_its_worker_alone(void **state)
+{
+	int first = connect_worker(1, SESSION_PROTOCOL),
+	    second = connect_worker(2, SESSION_PROTOCOL);
+	struct session_order order;
+
+	(void)state;
+	question.of_one = true;
+	question.from = (struct session_id){2, 77};
+	workers_ask(workers, &question);
+	turn();
+	assert_false(got_order(first, &order));
+	assert_true(got_order(second, &order) && order.filter.serial == 77);
+	tell_end(second, order.number, 0, false);
+	assert_true(answered == 1 && question.count == 0 && question.silent == 0);
+	question.from.worker = 9; /* that is gone */
+	workers_ask(workers, &question);
+	turn();
+	assert_true(answered == 2 && question.count == 0 && question.silent == 0);
+	close(first);
+	close(second);
+}
+
+static void
+a_worker_that_ends_is_silent(void **state)
+{
+	int first = connect_worker(1, SESSION_PROTOCOL),
+	    second = connect_worker(2, SESSION_PROTOCOL);
+	struct session_order order;
+
+	(void)state;
+	workers_ask(workers, &question);
+	turn();
+	assert_true(got_order(first, &order));
+	close(first);
+	turn();
+	assert_true(got_order(second, &order));
+	tell_end(second, order.number, 0, false);
+	assert_true(answered == 1 && question.silent == 1);
+	close(second);
+}
+
+static void
+a_question_waits_for_workers_to_connect(void **state)
+{
+	struct session_order order;
+	int worker;
+
+	(void)state;
+	running = 1;
+	workers_ask(workers, &question);
+	turn();
+	assert_int_equal(answered, 0);
+	worker = connect_worker(1, SESSION_PROTOCOL);
+	for (int i = 0; i < 20; i++)
+		turn();
+	assert_true(got_order(worker, &order));
+	tell_end(worker, order.number, 0, false);
+	assert_true(answered == 1 && question.silent == 0);
+	close(worker);
+}
+
+/* Another binary, or another program of our user. */
+static void
+what_does_not_speak_the_protocol_is_closed(void **state)
+{
+	int other = connect_worker(1, SESSION_PROTOCOL + 1), mute, again, twice;
+	struct session_message message = {.kind = SESSION_END};
+
+	(void)state;
+	assert_true(is_closed(other));
+	mute = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+	assert_int_equal(connect(mute, (struct sockaddr *)&address, sizeof(address)), 0);
+	tell(mute, &message); /* without a hello */
+	assert_true(is_closed(mute));
+	again = connect_worker(5, SESSION_PROTOCOL);
+	assert_int_equal(send(again, "short", 5, MSG_NOSIGNAL), 5);
+	turn();
+	assert_true(is_closed(again));
+	/* A worker that connects again takes the place of its earlier connection. */
+	again = connect_worker(5, SESSION_PROTOCOL);
+	twice = connect_worker(5, SESSION_PROTOCOL);
+	assert_true(is_closed(again) && !is_closed(twice));
+	close(other);
+	close(mute);
+	close(again);
+	close(twice);
+}
+
+static void
+one_question_of_a_token_at_a_time(void **state)
+{
+	int worker = connect_worker(1, SESSION_PROTOCOL);
+	struct session_order order;
+
+	(void)state;
+	question.by = SLICE("abcdefghij012345");
+	assert_false(workers_are_busy(workers, question.by));
+	workers_ask(workers, &question);
+	assert_true(workers_are_busy(workers, SLICE("abcdefghij012345")));
+	assert_false(workers_are_busy(workers, SLICE("bbbbbbbbbb012345")));
+	turn();
+	assert_true(got_order(worker, &order));
+	tell_end(worker, order.number, 0, false);
+	assert_false(workers_are_busy(workers, SLICE("abcdefghij012345")));
+	close(worker);
+}
+
+/* At the end of the process. */
+static void
+each_question_is_answered(void **state)
+{
+	int worker = connect_worker(1, SESSION_PROTOCOL);
+
+	(void)state;
+	workers_ask(workers, &question);
+	turn();
+	workers_free(workers);
+	workers = NULL;
+	assert_true(answered == 1 && question.silent == 1);
+	close(worker);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(workers_are_asked_in_the_order_of_their_numbers),
+	    TEST(a_page_ends_at_its_limit),
+	    TEST(cuts_are_added_up),
+	    TEST(one_session_is_looked_for_at_its_worker_alone),
+	    TEST(a_worker_that_ends_is_silent),
+	    TEST(a_question_waits_for_workers_to_connect),
+	    TEST(what_does_not_speak_the_protocol_is_closed),
+	    TEST(one_question_of_a_token_at_a_time),
+	    TEST(each_question_is_answered),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
