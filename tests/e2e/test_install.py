@@ -15,6 +15,8 @@ LAYOUT = [
     "usr/local/bin/jobgate", "usr/local/share/man/man1/jobgate.1", "usr/local/share/man/man5/jobgate.yaml.5",
     "usr/local/share/bash-completion/completions/jobgate", "usr/local/share/zsh/site-functions/_jobgate",
     "usr/local/share/fish/vendor_completions.d/jobgate.fish",
+    *(f"usr/local/share/doc/jobgate/{name}" for name in (
+        "README.md", "CHANGELOG.md", "deploy/guide.md", "deploy/kubernetes/overlays/edge/edge.yaml", "deploy/proxies/in-front/nginx.conf")),
 ]
 
 
@@ -49,6 +51,18 @@ def test_layout(installed):
     for path in LAYOUT:
         assert (installed / path).is_file(), path
     assert os.access(installed / LAYOUT[0], os.X_OK)
+
+
+def test_pages_link_to_each_other(installed):
+    """From README and the pages in deploy/ to all of these; other links lead into the code."""
+    folder = installed / "usr/local/share/doc/jobgate"
+    pages = [folder / "README.md", *(folder / "deploy").rglob("*.md")]
+    assert len(pages) > 20
+    for page in pages:
+        for target in re.findall(r"\]\((?!https?:)([^)#\s]+)", page.read_text()):
+            path = (page.parent / target).resolve()
+            inside = path.is_relative_to(folder / "deploy") or page.name == "README.md" and page.parent == folder
+            assert path.exists() or not inside, (page, target)
 
 
 @pytest.mark.parametrize("page", ["man1/jobgate.1", "man5/jobgate.yaml.5"])
