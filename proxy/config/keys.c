@@ -441,7 +441,8 @@ const struct config_key config_keys[] = {
 	.reload = RELOAD_EXTERNAL_ONLY,
 	.help = "Unix socket of the control API, only for the same user and root; default: "
 		"$RUNTIME_DIRECTORY, $XDG_RUNTIME_DIR/jobgate, /run/jobgate (root) or "
-		"/tmp/jobgate-<uid>."},
+		"/tmp/jobgate-<uid>. At most 99 bytes: beside it lie <control.socket>.workers, by "
+		"which workers tell of sessions, and <control.socket>.gateway."},
     {"control.host", TEXT_OF(DOMAIN, control.host), .example = "control.example.org",
 	.help = "A host at which the workers serve the control API, besides the jobs' hosts. Each "
 		"request needs a token of role operator, as at control.listen. Off when left out. "
