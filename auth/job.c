@@ -19,6 +19,51 @@ jg_job_id_valid(struct slice id)
 	return true;
 }
 
+bool
+jg_job_port_parse(struct slice text, uint16_t *out)
+{
+	uint64_t number;
+
+	if (text.len == 0 || text.at[0] == '0' || !slice_to_number(text, UINT16_MAX, &number))
+		return false;
+	*out = (uint16_t)number;
+	return true;
+}
+
+const struct job_port *
+jg_job_port_find(const struct job *job, uint16_t number)
+{
+	for (size_t i = 0; i < job->ports.count; i++)
+		if (job->ports.items[i].number == number)
+			return &job->ports.items[i];
+	return NULL;
+}
+
+void
+jg_job_port_insert(struct job_port *ports, size_t count, const struct job_port *port)
+{
+	size_t at = count;
+
+	for (; at > 0 && ports[at - 1].number > port->number; at--)
+		ports[at] = ports[at - 1];
+	ports[at] = *port;
+}
+
+bool
+jg_job_port_split(struct slice label, size_t *id_len, uint16_t *number)
+{
+	size_t at = label.len;
+
+	while (at > 0 && is_digit(label.at[at - 1]))
+		at--;
+	/* The id before the '-' must not end with '-', and be there. */
+	if (at == label.len || at < 2 || label.at[at - 1] != '-' || label.at[at - 2] == '-' ||
+	    !jg_job_port_parse(slice_after(label, at), number))
+		return false;
+	*id_len = at - 1;
+	return true;
+}
+
 /* Parse an IPv6 address from *at, which is after '['; *at then is after ']'. */
 static bool
 parse_ipv6(struct slice text, size_t *at, struct job_url *out)

@@ -11,6 +11,7 @@ typedef uint64_t type_NUMBER, type_MOMENT, type_USED;
 typedef enum token_role type_ROLE;
 typedef struct label_set type_SELECTOR, type_LABELS;
 typedef struct ip_ranges type_RANGES;
+typedef struct job_ports type_PORTS, type_PORT_URLS;
 typedef unsigned char type_HASH[TOKEN_HASH_LEN];
 
 /* The offset of a member. Does not compile if the member has another type than the form says. */
@@ -71,8 +72,10 @@ field_text(const struct record_field *field, const struct record *record)
 	case AS_SELECTOR:
 	case AS_LABELS:
 	case AS_RANGES:
+	case AS_PORTS:
 	case AS_HASH:
 	case AS_JOB_URL:
+	case AS_PORT_URLS:
 	case AS_VALUE:
 		break;
 	}
@@ -111,14 +114,16 @@ field_is_none(const struct record_field *field, const struct record *record)
 	return slice != NULL && slice->len == 0;
 }
 
-/* Where the next labels, ranges and text of a copy go, after the record. */
+/* Where the next labels, ports, ranges and text of a copy go, after the record. */
 struct room {
 	struct label *labels;
+	struct job_port *ports;
 	struct ip_range *ranges;
 	char *text;
 };
 
-_Static_assert(_Alignof(struct ip_range) <= _Alignof(struct label), "ranges may follow labels");
+_Static_assert(_Alignof(struct job_port) <= _Alignof(struct label), "ports may follow labels");
+_Static_assert(_Alignof(struct ip_range) <= _Alignof(struct job_port), "ranges may follow ports");
 
 static struct slice
 copy_text(struct room *room, struct slice text)
@@ -144,6 +149,22 @@ copy_labels(struct room *room, const struct label_set *labels)
 	return kept;
 }
 
+static struct job_ports
+copy_ports(struct room *room, const struct job_ports *ports)
+{
+	struct job_ports kept = {ports->count, room->ports};
+	size_t bad;
+
+	for (size_t i = 0; i < ports->count; i++) {
+		struct job_port *port = room->ports++;
+
+		port->number = ports->items[i].number;
+		port->url_text = copy_text(room, ports->items[i].url_text);
+		jg_job_url_parse(port->url_text, &port->url, &bad); /* the original was valid */
+	}
+	return kept;
+}
+
 static struct ip_ranges
 copy_ranges(struct room *room, const struct ip_ranges *ranges)
 {
@@ -161,7 +182,7 @@ copy_new(const struct record *from, struct room *room)
 	const struct record_fields *fields = &record_fields[from->kind];
 	size_t at = (sizeof(struct record) + _Alignof(struct label) - 1) / _Alignof(struct label) *
 		    _Alignof(struct label);
-	size_t labels = 0, ranges = 0, text = 0;
+	size_t labels = 0, ports = 0, ranges = 0, text = 0;
 	struct record *copy;
 
 	for (size_t i = 0; i < fields->count; i++) {
@@ -171,14 +192,19 @@ copy_new(const struct record *from, struct room *room)
 		text += slice != NULL ? slice->len : 0;
 		if (fields->rows[i].form == AS_RANGES)
 			ranges += ranges_of(&fields->rows[i], from)->count;
+		if (fields->rows[i].form == AS_PORTS)
+			for (; ports < from->job.ports.count; ports++)
+				text += from->job.ports.items[ports].url_text.len;
 		for (size_t n = 0; set != NULL && n < set->count; n++, labels++)
 			text += set->items[n].name.len + set->items[n].value.len;
 	}
-	copy = malloc(at + labels * sizeof(struct label) + ranges * sizeof(struct ip_range) + text);
+	copy = malloc(at + labels * sizeof(struct label) + ports * sizeof(struct job_port) +
+		      ranges * sizeof(struct ip_range) + text);
 	if (copy == NULL)
 		return NULL;
 	room->labels = (struct label *)((char *)copy + at);
-	room->ranges = (struct ip_range *)(room->labels + labels);
+	room->ports = (struct job_port *)(room->labels + labels);
+	room->ranges = (struct ip_range *)(room->ports + ports);
 	room->text = (char *)(room->ranges + ranges);
 	return copy;
 }
@@ -203,6 +229,8 @@ record_copy(const struct record *from)
 			*(struct slice *)field_of(field, copy) = copy_text(&room, *text);
 		else if (labels != NULL)
 			*(struct label_set *)field_of(field, copy) = copy_labels(&room, labels);
+		else if (field->form == AS_PORTS)
+			copy->job.ports = copy_ports(&room, &from->job.ports);
 		else if (field->form == AS_RANGES)
 			*(struct ip_ranges *)field_of(field, copy) =
 			    copy_ranges(&room, ranges_of(field, from));

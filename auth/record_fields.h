@@ -20,10 +20,12 @@ enum field_form {
 	AS_SELECTOR, /* struct label_set, written as "a=b,c=d" */
 	AS_LABELS,  /* struct label_set, each label a field of the hash; `stored` is their prefix */
 	AS_URL,	    /* struct slice; job.url is parsed from it */
+	AS_PORTS,   /* struct job_ports, each port a field of the hash; `stored` is their prefix */
 	AS_RANGES,  /* struct ip_ranges, at most TOKEN_FROM_MAX, with commas between them */
 	AS_HASH,    /* unsigned char[TOKEN_HASH_LEN], written in hex */
 	AS_JOB_URL, /* not in the store: made of the id and the configuration's public URL */
-	AS_VALUE,   /* not in the store: added to the answer that issues it */
+	AS_PORT_URLS, /* the same for each port */
+	AS_VALUE,     /* not in the store: added to the answer that issues it */
 };
 
 enum field_use {
@@ -52,7 +54,8 @@ struct record_field {
 			       counts as not given */
 	const char *rule;   /* the message for a value in JSON that is not valid */
 	const char *title;  /* in descriptions, and in capitals over lists */
-	const char *none;   /* shown in descriptions when it is empty; NULL: "-" */
+	const char *none;   /* shown in descriptions when it is empty; NULL: "-"; "": its line is
+			       left out */
 	const char *option; /* placeholder of its option on the command line; NULL: no option, or
 			       commands have it in their own tables */
 	const char *help, *change_help; /* help for `create` and for `set`; NULL: that command has

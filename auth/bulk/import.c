@@ -135,6 +135,12 @@ on_created(struct import *import, enum record_kind kind, enum store_result resul
 	case STORE_CONFLICT:
 		import->present++;
 		return;
+	case STORE_COLLIDES:
+		import->task->problems++;
+		fputs("jobgate: a job was left out: one of its ports, or its id, has the host "
+		      "<id>-<port> of another job in the store\n",
+		    stderr);
+		return;
 	case STORE_BROKEN:
 		import->task->problems++;
 		fprintf(stderr, "jobgate: the key of the %ss' index holds something else\n",

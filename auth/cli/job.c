@@ -1,12 +1,15 @@
 /* job.c - jobgate job create, list, get, who, set, delete; run is in run.c. */
 #include "auth/cli/command.h"
 #include "auth/cli/fields.h"
+#include "auth/cli/ports.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 static const struct argp_option create_options[] = {
     {"label", KEY_LABEL, "name=value", 0, "Label of the job; may be repeated", 0},
+    {"port", KEY_PORT, "PORT=URL", 0,
+	"A further port, and where it leads: 9000=grpc://127.0.0.1:9000; may be repeated", 0},
     {0},
 };
 
@@ -18,6 +21,8 @@ static const struct argp_option list_options[] = {
 static const struct argp_option set_options[] = {
     {"label", KEY_LABEL, "name=value", 0, "Add or change a label; may be repeated", 0},
     {"remove-label", KEY_REMOVE_LABEL, "name", 0, "Remove a label; may be repeated", 0},
+    {"port", KEY_PORT, "PORT=URL", 0,
+	"Add or change a further port; PORT= removes it; may be repeated", 0},
     {0},
 };
 
@@ -25,6 +30,12 @@ static const struct argp_option delete_options[] = {
     {"yes", KEY_YES, NULL, 0, "Do not ask", 0},
     {0},
 };
+
+static bool
+create_check(struct options *options)
+{
+	return command_labels_check(options) && ports_check(options, PORTS_WITH_URL);
+}
 
 static int
 create_run(struct command_context *context)
@@ -34,6 +45,7 @@ create_run(struct command_context *context)
 	int result = CLI_REFUSED;
 
 	json_object_set_new(body, "labels", command_labels(options));
+	ports_body(options, NULL, body);
 	if (fields_body(options, body))
 		result = command_show(context, "POST", "/v1/jobs", body, RECORD_JOB);
 	json_decref(body);
@@ -74,12 +86,13 @@ who_run(struct command_context *context)
 static bool
 set_check(struct options *options)
 {
-	if (options->label_count == 0 && options->removed_count == 0 && !fields_given(options)) {
-		fputs(
-		    "jobgate: nothing to change: give --url, --label or --remove-label\n", stderr);
+	if (options->label_count == 0 && options->removed_count == 0 && options->port_count == 0 &&
+	    !fields_given(options)) {
+		fputs("jobgate: nothing to change: give --url, --port, --label or --remove-label\n",
+		    stderr);
 		return false;
 	}
-	return command_labels_check(options);
+	return command_labels_check(options) && ports_check(options, PORTS_CHANGED);
 }
 
 static int
@@ -97,6 +110,7 @@ set_run(struct command_context *context)
 		json_object_set_new(labels, options->removed[i], json_null());
 	if (json_object_size(labels) > 0)
 		json_object_set(body, "labels", labels);
+	ports_body(options, NULL, body);
 	if (fields_body(options, body))
 		result = command_show(context, "PATCH", path, body, RECORD_JOB);
 	json_decref(labels);
@@ -115,7 +129,7 @@ const struct command job_commands[JOB_COMMANDS] = {
     {"job", "create",
 	{"jobgate job create", "[OPTIONS]", "Register a job", NULL, NULL, 0, 0, false,
 	    create_options, RECORD_JOB, USE_CREATE},
-	command_labels_check, create_run},
+	create_check, create_run},
     {"job", "list",
 	{"jobgate job list", "[OPTIONS]", "List the jobs", NULL, NULL, 0, 0, false, list_options},
 	command_labels_check, list_run},
@@ -127,8 +141,8 @@ const struct command job_commands[JOB_COMMANDS] = {
 	    "Job's id", 1, 1, false, NULL},
 	NULL, who_run},
     {"job", "set",
-	{"jobgate job set", "[OPTIONS] <ID>", "Change a job's URL or labels", "<ID>", "Job's id", 1,
-	    1, false, set_options, RECORD_JOB, USE_PATCH},
+	{"jobgate job set", "[OPTIONS] <ID>", "Change a job's URL, ports or labels", "<ID>",
+	    "Job's id", 1, 1, false, set_options, RECORD_JOB, USE_PATCH},
 	set_check, set_run},
     {"job", "delete",
 	{"jobgate job delete", "[OPTIONS] <ID>...", "Delete jobs; their running requests are cut",

@@ -112,6 +112,17 @@ add_text(const char *list[JOB_LABELS_MAX], size_t *count, const char *text)
 }
 
 static bool
+add_port(struct options *options, const char *text)
+{
+	if (options->port_count == JOB_PORTS_MAX + 1) {
+		fprintf(stderr, "jobgate: more than %d ports\n", JOB_PORTS_MAX);
+		return false;
+	}
+	options->ports[options->port_count++] = text;
+	return true;
+}
+
+static bool
 parse_output(const char *text, enum output *out)
 {
 	static const char *const names[] = {"description", "json", "yaml"};
@@ -227,7 +238,7 @@ set_option(struct options *options, int key, char *arg)
 		options->job = arg;
 		return true;
 	case KEY_PORT:
-		return parse_number("port", arg, 65535, &options->port);
+		return add_port(options, arg);
 	case KEY_HOST:
 		options->host = arg;
 		return true;

@@ -33,8 +33,10 @@ struct options {
 	uint64_t expires_in_s;			/* 0: not given */
 	uint64_t grace_s;			/* 0: not given */
 	const char *job;
-	const char *host;	    /* where the gateway reaches this machine */
-	uint64_t port;		    /* 0: not given */
+	const char *host; /* where the gateway reaches this machine */
+	const char
+	    *ports[JOB_PORTS_MAX + 1]; /* as given; `job run` has one that is the job's own */
+	size_t port_count;
 	const char *created_by;	    /* of the tokens to list */
 	uint64_t unused_for_s;	    /* the same; 0: not given */
 	const char *expires_before; /* the same; NULL: not given */

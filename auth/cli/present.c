@@ -29,38 +29,47 @@ printer_for(FILE *out, const struct options *options)
 	};
 }
 
-/* Labels as a selector: "a=b,c=d", sorted by name. */
-static char *
-labels_text(const json_t *labels)
+/* True when `name` comes after `last` and before `best`; each may be NULL. */
+static bool
+is_next(const char *name, const char *last, const char *best)
 {
-	char *text = json_dumps(labels, JSON_COMPACT | JSON_SORT_KEYS);
-	char *to = text;
+	return (last == NULL || strcmp(name, last) > 0) && (best == NULL || strcmp(name, best) < 0);
+}
 
-	if (text == NULL)
-		return NULL;
-	/*
-	 * Names and values never need JSON escapes, so dropping {, } and " and replacing : is
-	 * enough.
-	 */
-	for (const char *from = text; *from != '\0'; from++)
-		if (*from == ':')
-			*to++ = '=';
-		else if (strchr("{}\"", *from) == NULL)
-			*to++ = *from;
-	*to = '\0';
+/* An object of strings, such as labels, as "a=b,c=d", sorted by name. */
+static char *
+object_text(json_t *object)
+{
+	const char *last = NULL;
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	for (size_t i = 0; out != NULL && i < json_object_size(object); i++) {
+		const char *next = NULL, *name;
+		const json_t *value;
+
+		json_object_foreach(object, name, value) if (is_next(name, last, next)) next = name;
+		value = json_object_get(object, next);
+		fprintf(out, "%s%s=%s", i > 0 ? "," : "", next,
+		    json_is_string(value) ? json_string_value(value) : "");
+		last = next;
+	}
+	if (out != NULL)
+		fclose(out);
 	return text;
 }
 
 char *
 present_text(const json_t *record, const char *key)
 {
-	const json_t *value = json_object_get(record, key);
+	json_t *value = json_object_get(record, key);
 	char *text = NULL;
 
 	if (json_is_string(value))
 		text = strdup(json_string_value(value));
 	else if (json_is_object(value))
-		text = labels_text(value);
+		text = object_text(value);
 	else if (json_is_integer(value) || json_is_boolean(value) || json_is_real(value))
 		text = json_dumps(value, JSON_ENCODE_ANY);
 	if (text != NULL && text[0] == '\0') {
@@ -102,6 +111,8 @@ describe(const struct printer *printer, const json_t *record, const struct colum
 		if (json_object_get(record, column->key) == NULL)
 			continue;
 		text = present_text(record, column->key);
+		if (text == NULL && column->empty[0] == '\0')
+			continue;
 		print_strong(printer, column->title);
 		fputc(':', printer->out);
 		pad(printer->out, strlen(column->title), width + 1);

@@ -8,6 +8,7 @@
 
 #include "auth/cli/command.h"
 #include "auth/cli/fields.h"
+#include "auth/cli/ports.h"
 #include "auth/cli/program.h"
 #include "auth/cli/service.h"
 #include "jobgate/clock.h"
@@ -21,7 +22,10 @@
 
 const struct argp_option run_options[] = {
     {"label", KEY_LABEL, "name=value", 0, "Label of the job; may be repeated", 0},
-    {"port", KEY_PORT, "PORT", 0, "Port that the command listens on [default: a free one]", 0},
+    {"port", KEY_PORT, "PORT", 0,
+	"Port that the command listens on [default: a free one]; repeated, further ports of the "
+	"job: PORT, or PORT=URL",
+	0},
     {"host", KEY_HOST, "HOST", 0,
 	"Address of this machine at which the gateway reaches the command [default: 127.0.0.1]", 0},
     {"id", KEY_FIELD + JOB_FIELD_ID, "ID", 0, "Id of the job, a DNS label [default: a new UUID]",
@@ -61,9 +65,7 @@ struct run {
 static json_t *
 service_url(const struct run *run)
 {
-	bool v6 = strchr(run->host, ':') != NULL;
-
-	return json_sprintf("http://%s%s%s:%u", v6 ? "[" : "", run->host, v6 ? "]" : "", run->port);
+	return ports_url(run->host, run->port);
 }
 
 static json_t *
@@ -74,6 +76,7 @@ registration_body(const struct run *run)
 
 	json_object_set_new(body, "labels", command_labels(options));
 	json_object_set_new(body, "url", service_url(run));
+	ports_body(options, run->host, body);
 	json_object_set_new(body, "lease", json_integer((json_int_t)run->lease));
 	if (run->id != NULL)
 		json_object_set_new(body, "id", json_string(run->id));
@@ -301,8 +304,10 @@ choose_port(struct run *run)
 	const struct options *options = run->context->options;
 
 	run->host = options->host != NULL ? options->host : SERVICE_HOST;
-	run->port = options->port != 0 ? (unsigned)options->port : service_pick_port(run->host);
+	run->port = ports_own(options);
 	if (run->port == 0)
+		run->port = service_pick_port(run->host);
+	if (run->port == 0 || !ports_free(options, run->host))
 		return CLI_REFUSED;
 	if (!service_listens(run->host, run->port))
 		return CLI_OK;
@@ -378,5 +383,5 @@ run_check(struct options *options)
 		    "program after --, with {port} as its port. Leave the image out to "
 		    "avoid this warning.\n",
 		    options->args[0]);
-	return command_labels_check(options);
+	return command_labels_check(options) && ports_check(options, PORTS_OF_RUN);
 }

@@ -159,6 +159,29 @@ value_of(const struct label_set *labels, struct slice name)
 	return (struct slice){0};
 }
 
+/* Add what differs between the ports. */
+static void
+compare_ports(const struct job *before, const struct job *after, char out[AUDIT_CHANGE_MAX])
+{
+	const struct job *jobs[2] = {before, after};
+
+	for (size_t side = 0; side < 2; side++)
+		for (size_t i = 0; i < jobs[side]->ports.count; i++) {
+			const struct job_port *port = &jobs[side]->ports.items[i];
+			const struct job_port *other =
+			    jg_job_port_find(jobs[1 - side], port->number);
+			struct slice none = {0}, url = other != NULL ? other->url_text : none;
+			char name[8];
+
+			snprintf(name, sizeof(name), "%u", (unsigned)port->number);
+			/* One that both have is compared with the first side. */
+			if (side == 0 && !slice_equal(port->url_text, url))
+				add_change(out, "port ", slice_of(name), port->url_text, url);
+			if (side == 1 && other == NULL)
+				add_change(out, "port ", slice_of(name), none, port->url_text);
+		}
+}
+
 /* What differs; "" for nothing. */
 static void
 compare_jobs(const struct job *before, const struct job *after, char out[AUDIT_CHANGE_MAX])
@@ -176,6 +199,7 @@ compare_jobs(const struct job *before, const struct job *after, char out[AUDIT_C
 	if (before->lease != after->lease)
 		add_change(out, "lease", one, before->lease > 0 ? slice_of(old_lease) : none,
 		    after->lease > 0 ? slice_of(new_lease) : none);
+	compare_ports(before, after, out);
 	for (size_t set = 0; set < 2; set++)
 		for (size_t i = 0; i < sets[set]->count; i++) {
 			struct slice name = sets[set]->items[i].name;

@@ -49,6 +49,11 @@ registration_problem(const char *id, enum store_result result, const struct reco
 		    "job %s is not registered: its record in the store has no lease, so no gateway "
 		    "made it; jobgate job delete %s makes place",
 		    id, id);
+	else if (result == STORE_COLLIDES)
+		snprintf(out, FIXED_JOB_TEXT_MAX,
+		    "job %s is not registered: a port of another job has its host; give one of "
+		    "them another id or number",
+		    id);
 	else if (result == STORE_BROKEN || result == STORE_TOO_LARGE)
 		snprintf(out, FIXED_JOB_TEXT_MAX,
 		    "job %s is not registered: its record in the store breaks the rules; jobgate "

@@ -63,6 +63,15 @@ handler_store_refused(struct call *call, enum store_result result, const char *n
 	case STORE_TOO_MANY:
 		call_refuse(call, 400, "labels", "a job has at most %d labels", JOB_LABELS_MAX);
 		return;
+	case STORE_TOO_MANY_PORTS:
+		call_refuse(call, 400, "ports", "a job has at most %d ports", JOB_PORTS_MAX);
+		return;
+	case STORE_COLLIDES:
+		call_refuse(call, 409, NULL,
+		    "a port of one job and another job would have the same host, <id>-<port>: give "
+		    "the job another id, or the port another number. (A job whose lease has ended "
+		    "counts until a list no longer shows it)");
+		return;
 	case STORE_OUT_OF_SCOPE:
 		call_refuse(call, 403, "labels",
 		    "the change would take the job out of the scope of your token");

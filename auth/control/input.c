@@ -1,11 +1,9 @@
 /* input.c - reads JSON bodies member by member; the first error names its field. */
 #include "auth/control/input.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
+#include "auth/control/input_error.h"
+#include "auth/control/input_job.h"
 #include "auth/moment.h"
-#include "jobgate/ip.h"
 
 const char *const authorize_input_fields[] = {"token", "job", NULL};
 const char *const revocation_input_fields[] = {"value", NULL};
@@ -13,30 +11,6 @@ const char *const renewal_input_fields[] = {
     "grace", "expires_at", "from", "rate", "burst", "concurrency", NULL};
 const char *const token_patch_fields[] = {
     "expires_at", "from", "rate", "burst", "concurrency", NULL};
-
-/* Keep only plain ASCII: a letter in UTF-8 may have been cut, and JSON could not hold it. */
-static void
-make_plain(char *text)
-{
-	for (; *text != '\0'; text++)
-		if (*text < ' ' || *text > '~')
-			*text = '?';
-}
-
-/* Note an error; returns false, for `return wrong(...)`. */
-__attribute__((format(printf, 3, 4))) static bool
-wrong(struct input_error *error, const char *field, const char *detail, ...)
-{
-	va_list args;
-
-	snprintf(error->field, sizeof(error->field), "%s", field);
-	make_plain(error->field);
-	va_start(args, detail);
-	vsnprintf(error->detail, sizeof(error->detail), detail, args);
-	make_plain(error->detail);
-	va_end(args);
-	return false;
-}
 
 static bool
 is_known(const char *name, const char *const *known)
@@ -55,7 +29,7 @@ input_fields(json_t *object, const char *const *known, struct input_error *error
 
 	json_object_foreach(object, name, value) if (!is_known(name, known))
 	{
-		return wrong(error, name, "there is no such field");
+		return input_wrong(error, name, "there is no such field");
 	}
 	return true;
 }
@@ -68,12 +42,12 @@ input_object(const char *text, size_t len, const char *const *known, struct inpu
 	    json_loadb(text != NULL ? text : "", len, JSON_REJECT_DUPLICATES, &parse_error);
 
 	if (object == NULL) {
-		wrong(error, "", "the body is not JSON: %s (line %d, column %d)", parse_error.text,
-		    parse_error.line, parse_error.column);
+		input_wrong(error, "", "the body is not JSON: %s (line %d, column %d)",
+		    parse_error.text, parse_error.line, parse_error.column);
 		return NULL;
 	}
 	if (!json_is_object(object)) {
-		wrong(error, "", "the body must be a JSON object");
+		input_wrong(error, "", "the body must be a JSON object");
 		json_decref(object);
 		return NULL;
 	}
@@ -99,90 +73,11 @@ get_text(const json_t *object, const char *field, bool required, struct slice *o
 
 	*out = SLICE("");
 	if (value == NULL)
-		return !required || wrong(error, field, "this field is missing");
+		return !required || input_wrong(error, field, "this field is missing");
 	if (!json_is_string(value))
-		return wrong(error, field, "this field must be a string");
+		return input_wrong(error, field, "this field must be a string");
 	*out = text_of(value);
 	return true;
-}
-
-/* Read one member of "labels". */
-static bool
-get_label(const char *name, const json_t *value, bool patch, struct record_input *out,
-    struct input_error *error)
-{
-	struct label label = {.name = slice_of(name)};
-	enum label_error label_error;
-	char field[80];
-	size_t bad;
-
-	snprintf(field, sizeof(field), "labels.%s", name);
-	label_error = jg_label_name_check(label.name, &bad);
-	if (label_error == LABEL_OK && patch && json_is_null(value)) {
-		if (out->removed_label_count == JOB_LABELS_MAX)
-			return wrong(error, "labels", "more than %d labels", JOB_LABELS_MAX);
-		out->removed_labels[out->removed_label_count++] = label.name;
-		return true;
-	}
-	if (label_error == LABEL_OK && !json_is_string(value))
-		return wrong(error, field, "a label's value must be a string");
-	if (label_error == LABEL_OK) {
-		label.value = text_of(value);
-		label_error = jg_label_value_check(label.value, &bad);
-	}
-	if (label_error != LABEL_OK)
-		return wrong(error, field, "%s (at character %zu)",
-		    jg_label_error_text(label_error), bad + 1);
-	if (out->label_count == JOB_LABELS_MAX)
-		return wrong(error, "labels", "a job has at most %d labels", JOB_LABELS_MAX);
-	out->labels[out->label_count++] = label;
-	return true;
-}
-
-static bool
-get_labels(json_t *labels, bool patch, struct record_input *out, struct input_error *error)
-{
-	const char *name;
-	json_t *value;
-
-	if (!json_is_object(labels))
-		return wrong(error, "labels", "labels are an object of strings");
-	json_object_foreach(
-	    labels, name, value) if (!get_label(name, value, patch, out, error)) return false;
-	return true;
-}
-
-/* Refuse a URL to which each request would be refused; only here does its author see the reason. */
-static bool
-check_address(const struct job_url *url, struct input_error *error)
-{
-	struct in6_addr address;
-	enum ip_class class;
-
-	if (!jg_ip_parse(url->host, &address))
-		return true;
-	class = jg_ip_class(&address);
-	return !jg_ip_class_refused(class) ||
-	       wrong(error, "url",
-		   "%.*s is %s: the gateway never connects to such an address; give the one "
-		   "that the job listens at",
-		   (int)url->host.len, url->host.at, jg_ip_class_text(class));
-}
-
-static bool
-check_url(struct slice url, struct input_error *error)
-{
-	struct job_url parsed;
-	size_t bad = 0;
-
-	if (url.len > JOB_URL_MAX)
-		return wrong(error, "url", "a URL has at most %d bytes", JOB_URL_MAX);
-	if (!jg_job_url_parse(url, &parsed, &bad))
-		return wrong(error, "url",
-		    "not http://host[:port][/base], the same with https, h2c, grpc or grpcs, or "
-		    "unix:/path (at character %zu)",
-		    bad + 1);
-	return check_address(&parsed, error);
 }
 
 static bool
@@ -193,7 +88,7 @@ get_selector(
 	size_t bad = 0;
 
 	label_error = jg_selector_parse(text, out->labels, &out->label_count, &bad);
-	return label_error == LABEL_OK || wrong(error, name, "%s (at character %zu)",
+	return label_error == LABEL_OK || input_wrong(error, name, "%s (at character %zu)",
 					      jg_label_error_text(label_error), bad + 1);
 }
 
@@ -223,7 +118,7 @@ get_string(const struct record_field *field, size_t index, const json_t *value,
 	bool good = true;
 
 	if (!json_is_string(value))
-		return wrong(error, field->name, "this field must be a string");
+		return input_wrong(error, field->name, "this field must be a string");
 	if (text.len == 0 && field->is_nullable) {
 		out->removed |= FIELD_BIT(index);
 		return true;
@@ -252,15 +147,17 @@ get_string(const struct record_field *field, size_t index, const json_t *value,
 	case AS_SELECTOR:
 		return get_selector(field->name, text, out, error);
 	case AS_URL:
-		return check_url(text, error);
+		return input_url(field->name, text, error);
 	case AS_NUMBER:
 	case AS_LABELS:
+	case AS_PORTS:
 	case AS_USED:
 	case AS_JOB_URL:
+	case AS_PORT_URLS:
 	case AS_VALUE:
 		break;
 	}
-	return good || wrong(error, field->name, "%s", field->rule);
+	return good || input_wrong(error, field->name, "%s", field->rule);
 }
 
 /* True when the member exists and is not a null that means none. */
@@ -271,9 +168,11 @@ get_field(const struct record_field *field, size_t index, json_t *value, bool pa
 	switch (field->form) {
 	case AS_NUMBER:
 		return get_number(value, field->max, field_of(field, &out->record)) ||
-		       wrong(error, field->name, "%s", field->rule);
+		       input_wrong(error, field->name, "%s", field->rule);
 	case AS_LABELS:
-		return get_labels(value, patch, out, error);
+		return input_labels(value, patch, out, error);
+	case AS_PORTS:
+		return input_ports(value, patch, out, error);
 	case AS_ID:
 	case AS_TEXT:
 	case AS_TIME:
@@ -287,6 +186,7 @@ get_field(const struct record_field *field, size_t index, json_t *value, bool pa
 		return get_string(field, index, value, out, error);
 	case AS_USED:
 	case AS_JOB_URL:
+	case AS_PORT_URLS:
 	case AS_VALUE:
 		break;
 	}
@@ -341,13 +241,15 @@ check_names(json_t *object, const struct record_fields *fields, enum input_purpo
 	for (size_t i = 0; i < fields->count; i++)
 		if (must_have(&fields->rows[i], purpose) &&
 		    json_object_get(object, fields->rows[i].name) == NULL)
-			return wrong(error, fields->rows[i].name, "this field is missing");
+			return input_wrong(error, fields->rows[i].name, "this field is missing");
 	return true;
 }
 
 static void
-attach_labels(const struct record_field *field, struct record_input *out)
+attach(const struct record_field *field, struct record_input *out)
 {
+	if (field->form == AS_PORTS)
+		out->record.job.ports = (struct job_ports){out->port_count, out->ports};
 	if (field->form == AS_LABELS || field->form == AS_SELECTOR)
 		*(struct label_set *)field_of(field, &out->record) =
 		    (struct label_set){out->label_count, out->labels};
@@ -367,7 +269,8 @@ input_record(json_t *object, enum record_kind kind, enum input_purpose purpose,
 	for (size_t i = 0; i < fields->count; i++) {
 		const struct record_field *field = &fields->rows[i];
 		json_t *value = json_object_get(object, field->name);
-		bool may_be_null = field->is_nullable || (patch && field->form == AS_LABELS);
+		bool may_be_null = field->is_nullable ||
+				   (patch && (field->form == AS_LABELS || field->form == AS_PORTS));
 
 		if (value == NULL || !takes(field, purpose))
 			continue;
@@ -375,7 +278,7 @@ input_record(json_t *object, enum record_kind kind, enum input_purpose purpose,
 			out->removed |= FIELD_BIT(i);
 		else if (!get_field(field, i, value, patch, out, error))
 			return false;
-		attach_labels(field, out);
+		attach(field, out);
 		out->given |= FIELD_BIT(i) & ~out->removed;
 	}
 	return true;
@@ -398,7 +301,7 @@ bool
 input_expiry_check(uint64_t expires_ms, uint64_t now_ms, struct input_error *error)
 {
 	return expires_ms == 0 || expires_ms > now_ms ||
-	       wrong(error, "expires_at", "this time is not in the future");
+	       input_wrong(error, "expires_at", "this time is not in the future");
 }
 
 /*
@@ -419,7 +322,7 @@ get_limit(const json_t *object, enum token_field index,
 	if (json_is_null(value) || (json_is_string(value) && json_string_length(value) == 0))
 		return true;
 	return (json_is_string(value) && parse(text_of(value), out)) ||
-	       wrong(error, field->name, "%s", field->rule);
+	       input_wrong(error, field->name, "%s", field->rule);
 }
 
 /* The same for a limit that is a number, which goes to *out; null removes the limit. */
@@ -434,7 +337,7 @@ get_limit_number(const json_t *object, enum token_field index, uint64_t *out,
 		return true;
 	renewal->changed |= FIELD_BIT(index);
 	return json_is_null(value) || get_number(value, field->max, out) ||
-	       wrong(error, field->name, "%s", field->rule);
+	       input_wrong(error, field->name, "%s", field->rule);
 }
 
 static bool
@@ -456,7 +359,7 @@ input_renewal(const json_t *object, struct renewal_input *out, struct input_erro
 
 	*out = (struct renewal_input){0};
 	if (grace != NULL && !get_number(grace, GRACE_MAX_S, &out->grace_s))
-		return wrong(
+		return input_wrong(
 		    error, "grace", "a grace is a number of seconds, 1 to %d", GRACE_MAX_S);
 	return get_limit(object, TOKEN_FIELD_EXPIRES_AT, parse_expiry, out, error) &&
 	       get_limit(object, TOKEN_FIELD_FROM, parse_from, out, error) &&

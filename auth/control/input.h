@@ -36,7 +36,7 @@ enum input_purpose {
 
 /*
  * A record that was read from JSON. Text points into the JSON value, which must outlive it. record
- * points to `labels`, so it must not be copied.
+ * points to `labels` and `ports`, so it must not be copied.
  */
 struct record_input {
 	struct record record;	 /* members that were not given are empty or zero */
@@ -46,6 +46,10 @@ struct record_input {
 	struct ip_range ranges[TOKEN_FROM_MAX];
 	struct slice removed_labels[JOB_LABELS_MAX]; /* PATCH: names of labels that are null */
 	size_t removed_label_count;
+	struct job_port ports[JOB_PORTS_MAX];
+	size_t port_count;
+	uint16_t removed_ports[JOB_PORTS_MAX]; /* PATCH: ports that are null */
+	size_t removed_port_count;
 };
 
 /*

@@ -122,19 +122,35 @@ has(uint32_t fields, enum job_field field)
  * everything by leaving the token out, so it is not refused. False after answering.
  */
 static bool
-check_url(struct call *call, const struct record_input *input)
+check_url(struct call *call, const char *field, struct slice url)
 {
 	const struct control *control = call->ctx;
 	const struct control_setup *setup = control->setup;
 
-	if (!has(input->given, JOB_FIELD_URL) || call->scope.count == 0 || call->local ||
-	    scope_may_lead_to(input->record.job.url_text, setup->settings.scoped_urls.items,
-		setup->settings.scoped_urls.count))
+	if (call->scope.count == 0 || call->local ||
+	    scope_may_lead_to(
+		url, setup->settings.scoped_urls.items, setup->settings.scoped_urls.count))
 		return true;
-	call_refuse(call, 403, "url",
+	call_refuse(call, 403, field,
 	    "with a token that is limited to labels, a job's URL may only lead to addresses in "
 	    "control.scoped_urls");
 	return false;
+}
+
+/* The same for each URL of the job. */
+static bool
+check_urls(struct call *call, const struct record_input *input)
+{
+	if (has(input->given, JOB_FIELD_URL) && !check_url(call, "url", input->record.job.url_text))
+		return false;
+	for (size_t i = 0; i < input->port_count; i++) {
+		char field[16];
+
+		snprintf(field, sizeof(field), "ports.%u", (unsigned)input->ports[i].number);
+		if (!check_url(call, field, input->ports[i].url_text))
+			return false;
+	}
+	return true;
 }
 
 /* Refuse an id whose host is the gateway's own. False after answering. */
@@ -172,7 +188,7 @@ jobs_create(struct call *call)
 		handler_refuse_input(call, &error);
 		goto done;
 	}
-	if (!check_id(call, &input) || !check_url(call, &input) ||
+	if (!check_id(call, &input) || !check_urls(call, &input) ||
 	    !add_labels_of_scope(call, &input) || !handler_may_grow(call))
 		goto done;
 	if (!creation_new(call, input.record.job.id)) {
@@ -246,6 +262,7 @@ static bool
 narrows(const struct record_input *patch)
 {
 	return has(patch->removed, JOB_FIELD_URL) || has(patch->removed, JOB_FIELD_LABELS) ||
+	       has(patch->removed, JOB_FIELD_PORTS) || patch->removed_port_count > 0 ||
 	       patch->removed_label_count > 0 || patch->label_count > 0;
 }
 
@@ -253,7 +270,7 @@ narrows(const struct record_input *patch)
 static bool
 adds(const struct record_input *patch)
 {
-	return has(patch->given, JOB_FIELD_URL) || patch->label_count > 0;
+	return has(patch->given, JOB_FIELD_URL) || patch->label_count > 0 || patch->port_count > 0;
 }
 
 void
@@ -271,7 +288,7 @@ jobs_patch(struct call *call)
 		handler_refuse_input(call, &error);
 		goto done;
 	}
-	if (!check_url(call, &input) || (adds(&input) && !handler_may_grow(call)))
+	if (!check_urls(call, &input) || (adds(&input) && !handler_may_grow(call)))
 		goto done;
 	disk_make_room(control->disk);
 	view_time(clock_ms(CLOCK_REALTIME), now);
@@ -283,6 +300,8 @@ jobs_patch(struct call *call)
 		.removed = input.removed,
 		.labels_removed = input.removed_labels,
 		.labels_removed_count = input.removed_label_count,
+		.ports_removed = input.removed_ports,
+		.ports_removed_count = input.removed_port_count,
 		.updated_at = slice_of(now),
 	    },
 	    narrows(&input) ? narrowed : patched, call);

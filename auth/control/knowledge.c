@@ -13,6 +13,8 @@ store_result_knowledge(enum store_result result)
 		return RECORD_ABSENT;
 	case STORE_CONFLICT:
 	case STORE_TOO_MANY:
+	case STORE_TOO_MANY_PORTS:
+	case STORE_COLLIDES:
 	case STORE_OUT_OF_SCOPE:
 	case STORE_REVOKED:
 	case STORE_OVER_QUOTA:

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "auth/moment.h"
@@ -76,6 +77,42 @@ view_job_url(struct slice id, const char *public_url)
 	return value;
 }
 
+static json_t *
+view_ports(const struct job_ports *ports)
+{
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < ports->count; i++) {
+		char name[8];
+
+		snprintf(name, sizeof(name), "%u", (unsigned)ports->items[i].number);
+		json_object_set_new(object, name, text(ports->items[i].url_text));
+	}
+	return object;
+}
+
+/* Where the gateway serves the ports: "<job>-<port>" is in a host, "<job>:<port>" in a path. */
+static json_t *
+view_port_urls(const struct job *job, const char *public_url)
+{
+	const char *mark = strstr(public_url, "{job}"), *host = strstr(public_url, "://");
+	bool in_host = mark != NULL && host != NULL && mark < host + 3 + strcspn(host + 3, "/");
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < job->ports.count; i++) {
+		char number[8], id[JOB_ID_MAX + sizeof(number) + 1];
+		int len;
+
+		snprintf(number, sizeof(number), "%u", (unsigned)job->ports.items[i].number);
+		len = snprintf(id, sizeof(id), "%.*s%c%s", (int)job->id.len, job->id.at,
+		    in_host ? '-' : ':', number);
+		if (!in_host || len <= JOB_ID_MAX) /* a longer label is no host of ours */
+			json_object_set_new(object, number,
+			    view_job_url((struct slice){id, (size_t)len}, public_url));
+	}
+	return object;
+}
+
 /* NULL when memory is short. */
 static json_t *
 view_field(const struct record_field *field, const struct record *record, const char *public_url)
@@ -102,6 +139,10 @@ view_field(const struct record_field *field, const struct record *record, const 
 		return view_labels(member);
 	case AS_RANGES:
 		return view_ranges(member);
+	case AS_PORTS:
+		return view_ports(member);
+	case AS_PORT_URLS:
+		return view_port_urls(&record->job, public_url);
 	case AS_HASH:
 		return view_hash(member);
 	case AS_JOB_URL:
@@ -126,7 +167,8 @@ view_fields(const struct record *record, unsigned uses, const char *public_url)
 		bool none = field_is_none(field, record);
 
 		if ((field->uses & uses) == 0 || (none && !field->is_nullable) ||
-		    (field->form == AS_JOB_URL && public_url == NULL) ||
+		    ((field->form == AS_JOB_URL || field->form == AS_PORT_URLS) &&
+			public_url == NULL) ||
 		    (field->form == AS_USED && (uses & USE_EXPORT) != 0))
 			continue;
 		ok = json_object_set_new(view, field->name,

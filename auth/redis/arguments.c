@@ -48,6 +48,21 @@ arguments_add_label_name(struct arguments *arguments, struct slice name)
 	arguments_add_text(arguments, "label:%.*s", (int)name.len, name.at);
 }
 
+void
+arguments_add_port_name(struct arguments *arguments, uint16_t number)
+{
+	arguments_add_text(arguments, "port:%u", (unsigned)number);
+}
+
+static void
+add_ports(struct arguments *arguments, const struct job_ports *ports)
+{
+	for (size_t i = 0; i < ports->count; i++) {
+		arguments_add_port_name(arguments, ports->items[i].number);
+		arguments_add(arguments, ports->items[i].url_text);
+	}
+}
+
 static void
 add_labels(struct arguments *arguments, const struct label_set *labels)
 {
@@ -153,6 +168,9 @@ arguments_add_field(
 	case AS_LABELS:
 		add_labels(arguments, member);
 		return;
+	case AS_PORTS:
+		add_ports(arguments, member);
+		return;
 	case AS_RANGES:
 		if (!field_is_none(field, record))
 			add_ranges(arguments, field->stored, member);
@@ -166,6 +184,7 @@ arguments_add_field(
 	case AS_ID:
 	case AS_USED:
 	case AS_JOB_URL:
+	case AS_PORT_URLS:
 	case AS_VALUE:
 		return;
 	}

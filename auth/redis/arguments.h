@@ -6,10 +6,12 @@
 #include "auth/redis/store.h"
 
 /*
- * A patch needs the most: it sets and removes all labels and all fields, and has a scope and a few
- * arguments of its own.
+ * A patch needs the most: it sets and removes all labels, ports and fields, and has a scope and a
+ * few arguments of its own.
  */
-#define ARGUMENTS_MAX (24 + 3 * JOB_LABELS_MAX + 2 * SELECTOR_LABELS_MAX + 3 * RECORD_FIELDS_MOST)
+#define ARGUMENTS_MAX                                                            \
+	(24 + 3 * JOB_LABELS_MAX + 3 * JOB_PORTS_MAX + 2 * SELECTOR_LABELS_MAX + \
+	    3 * RECORD_FIELDS_MOST)
 #define ARGUMENTS_TEXT (64u << 10)
 
 /* Texts that are formatted for it lie in its own memory. */
@@ -42,6 +44,7 @@ void arguments_add_text(struct arguments *arguments, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 void arguments_add_label_name(struct arguments *arguments, struct slice name);
+void arguments_add_port_name(struct arguments *arguments, uint16_t number);
 void arguments_add_hash(struct arguments *arguments, const unsigned char hash[TOKEN_HASH_LEN]);
 void arguments_add_key(struct arguments *arguments, const unsigned char *key); /* NULL: "" */
 

@@ -97,9 +97,35 @@ decode_selector(const struct record_field *field, struct slice text, struct labe
 
 /* What the fields of a record that is being read point to. */
 struct room {
+	struct job_port ports[JOB_PORTS_MAX];
 	struct label labels[JOB_LABELS_MAX];
 	struct ip_range ranges[TOKEN_FROM_MAX];
 };
+
+/* As decode_labels, for a job's ports. */
+static const char *
+decode_ports(const struct hash *hash, struct slice prefix, struct job_port ports[JOB_PORTS_MAX],
+    size_t *count)
+{
+	size_t bad;
+
+	*count = 0;
+	for (size_t i = 0; i + 1 < hash->count; i += 2) {
+		struct slice name = redis_text(hash->elements[i]);
+		struct job_port port = {.url_text = redis_text(hash->elements[i + 1])};
+
+		if (!slice_starts_with(name, prefix))
+			continue;
+		if (!jg_job_port_parse(slice_after(name, prefix.len), &port.number))
+			return "the number of one of its ports is not 1 to 65535";
+		if (port.url_text.len == 0 || !jg_job_url_parse(port.url_text, &port.url, &bad))
+			return "the URL of one of its ports is not valid";
+		if (*count == JOB_PORTS_MAX)
+			return "it has too many ports";
+		jg_job_port_insert(ports, (*count)++, &port);
+	}
+	return NULL;
+}
 
 static bool
 decode_ranges(struct slice text, struct room *room, struct ip_ranges *out)
@@ -149,6 +175,10 @@ decode_field(const struct record_field *field, const struct hash *hash, struct r
 	case AS_LABELS:
 		set->items = room->labels;
 		return decode_labels(hash, slice_of(field->stored), room->labels, &set->count);
+	case AS_PORTS:
+		record->job.ports.items = room->ports;
+		return decode_ports(
+		    hash, slice_of(field->stored), room->ports, &record->job.ports.count);
 	case AS_RANGES:
 		good = decode_ranges(text, room, member);
 		break;
@@ -164,6 +194,7 @@ decode_field(const struct record_field *field, const struct hash *hash, struct r
 	case AS_ID:
 	case AS_USED:
 	case AS_JOB_URL:
+	case AS_PORT_URLS:
 	case AS_VALUE:
 		break;
 	}

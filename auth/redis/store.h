@@ -62,19 +62,21 @@ void store_dump(const struct store *store, struct dump *dump);
 
 enum store_result {
 	STORE_OK,
-	STORE_ABSENT,	    /* no such record */
-	STORE_BROKEN,	    /* the record breaks the rules (README.md of this folder) */
-	STORE_TOO_LARGE,    /* the record breaks the rule about its size */
-	STORE_CONFLICT,	    /* create: the record exists; renew: another caller was faster */
-	STORE_TOO_MANY,	    /* the job would have more than JOB_LABELS_MAX labels */
-	STORE_OUT_OF_SCOPE, /* the job would leave the scope */
-	STORE_REVOKED,	    /* the maker's token is gone, or was renewed */
-	STORE_OVER_QUOTA,   /* the maker's scope has as many records as it may */
-	STORE_OTHER_MINT,   /* the value was minted with another key than the store's, which
-			       store_mint() has now; nothing was changed */
-	STORE_CIRCLE,	    /* the token would be among those that created its own creator */
-	STORE_UNAVAILABLE,  /* Redis is out of reach, or refused; nothing was changed */
-	STORE_UNKNOWN,	    /* no answer to a change: it happened as a whole or not at all */
+	STORE_ABSENT,	      /* no such record */
+	STORE_BROKEN,	      /* the record breaks the rules (README.md of this folder) */
+	STORE_TOO_LARGE,      /* the record breaks the rule about its size */
+	STORE_CONFLICT,	      /* create: the record exists; renew: another caller was faster */
+	STORE_TOO_MANY,	      /* the job would have more than JOB_LABELS_MAX labels */
+	STORE_TOO_MANY_PORTS, /* the same for JOB_PORTS_MAX ports */
+	STORE_COLLIDES,	      /* a port of one job would have the host of another job */
+	STORE_OUT_OF_SCOPE,   /* the job would leave the scope */
+	STORE_REVOKED,	      /* the maker's token is gone, or was renewed */
+	STORE_OVER_QUOTA,     /* the maker's scope has as many records as it may */
+	STORE_OTHER_MINT,     /* the value was minted with another key than the store's, which
+				 store_mint() has now; nothing was changed */
+	STORE_CIRCLE,	      /* the token would be among those that created its own creator */
+	STORE_UNAVAILABLE,    /* Redis is out of reach, or refused; nothing was changed */
+	STORE_UNKNOWN,	      /* no answer to a change: it happened as a whole or not at all */
 };
 
 /*
@@ -275,9 +277,12 @@ void store_job_renew(struct store *store, struct slice id, const struct label_se
 struct store_job_patch {
 	const struct record *record; /* holds the fields of `given` */
 	uint32_t given,
-	    removed; /* sets of enum job_field; labels are removed before others are set */
+	    removed; /* sets of enum job_field; labels and ports are removed before others are set
+		      */
 	const struct slice *labels_removed; /* names */
 	size_t labels_removed_count;
+	const uint16_t *ports_removed;
+	size_t ports_removed_count;
 	bool leaves_scope; /* the patch would take a label of the scope from the job: refuse it */
 	struct slice updated_at;
 };

@@ -88,7 +88,9 @@ read_created(struct operation *operation, const redisReply *reply)
 
 	if (!reply_is_integer(reply, &made))
 		return;
-	if (made < 0)
+	if (made == -6)
+		store_tell(operation, STORE_COLLIDES, NULL);
+	else if (made < 0)
 		store_tell(operation, made == -4 ? STORE_REVOKED : STORE_OVER_QUOTA, NULL);
 	else
 		store_tell(operation, made ? STORE_OK : STORE_CONFLICT, NULL);
@@ -105,7 +107,7 @@ read_deleted(struct operation *operation, const redisReply *reply)
 
 /*
  * {1, record, perhaps more}; {0} is `refused`; {-1}: no record; {-2}: the job would leave the
- * scope.
+ * scope; {-3}: too many ports; {-6}: a port collides with another job.
  */
 static void
 read_changed(struct operation *operation, const redisReply *reply, enum store_result refused)
@@ -120,7 +122,12 @@ read_changed(struct operation *operation, const redisReply *reply, enum store_re
 	else if (code == 0)
 		store_tell(operation, refused, NULL);
 	else
-		store_tell(operation, code == -2 ? STORE_OUT_OF_SCOPE : STORE_ABSENT, NULL);
+		store_tell(operation,
+		    code == -2	 ? STORE_OUT_OF_SCOPE
+		    : code == -3 ? STORE_TOO_MANY_PORTS
+		    : code == -6 ? STORE_COLLIDES
+				 : STORE_ABSENT,
+		    NULL);
 }
 
 static void
@@ -240,7 +247,9 @@ count_pairs(const struct store_job_patch *patch)
 
 	for (size_t i = 0; i < JOB_FIELDS; i++)
 		if (has(patch->given, i))
-			count += i == JOB_FIELD_LABELS ? patch->record->job.labels.count : 1;
+			count += i == JOB_FIELD_LABELS	? patch->record->job.labels.count
+				 : i == JOB_FIELD_PORTS ? patch->record->job.ports.count
+							: 1;
 	return count;
 }
 
@@ -254,10 +263,12 @@ add_patch(struct arguments *arguments, const struct store_job_patch *patch)
 		if (has(patch->given, i))
 			arguments_add_field(arguments, &rows[i], patch->record);
 	for (size_t i = 0; i < JOB_FIELDS; i++)
-		if (has(patch->removed, i) && i != JOB_FIELD_LABELS)
+		if (has(patch->removed, i) && i != JOB_FIELD_LABELS && i != JOB_FIELD_PORTS)
 			arguments_add(arguments, slice_of(rows[i].stored));
 	for (size_t i = 0; i < patch->labels_removed_count; i++)
 		arguments_add_label_name(arguments, patch->labels_removed[i]);
+	for (size_t i = 0; i < patch->ports_removed_count; i++)
+		arguments_add_port_name(arguments, patch->ports_removed[i]);
 }
 
 void
@@ -265,7 +276,7 @@ store_job_patch(struct store *store, struct slice id, const struct label_set *sc
     const struct store_job_patch *patch, store_record_done *done, void *ctx)
 {
 	struct operation operation = operation_change(RECORD_JOB, id, read_patched, done, ctx);
-	struct arguments *arguments = arguments_script(store, script_patch, false, RECORD_JOB, id);
+	struct arguments *arguments = arguments_script(store, script_patch, true, RECORD_JOB, id);
 	bool stays = has(patch->removed, JOB_FIELD_LEASE);
 
 	if (arguments != NULL) {
@@ -275,6 +286,9 @@ store_job_patch(struct store *store, struct slice id, const struct label_set *sc
 		arguments_add_text(arguments, "%d", JOB_LABELS_MAX);
 		arguments_add(
 		    arguments, has(patch->removed, JOB_FIELD_LABELS) ? SLICE("1") : SLICE("0"));
+		arguments_add_text(arguments, "%d", JOB_PORTS_MAX);
+		arguments_add(
+		    arguments, has(patch->removed, JOB_FIELD_PORTS) ? SLICE("1") : SLICE("0"));
 		arguments_add_text(arguments, "%d", stays ? -1 : (int)record_lease(patch->record));
 		add_patch(arguments, patch);
 	}

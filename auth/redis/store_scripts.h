@@ -6,6 +6,7 @@
 
 #include "auth/redis/delete_script.h"
 #include "auth/redis/maker_script.h"
+#include "auth/redis/port_script.h"
 #include "auth/redis/record_script.h"
 #include "auth/redis/revoke_script.h"
 #include "auth/redis/scope_script.h"
@@ -19,18 +20,20 @@
 
 /*
  * ARGV: what MAKER_SCRIPT takes, then id, score, lease in seconds (0: none), then fields and
- * values. Returns 1, or 0 when the record exists, or the code of refused(). A job with a lease is a
+ * values. Returns 1, or 0 when the record exists, or the code of refused(), or -6 when a port of
+ * one job would have the host of another job. A job with a lease is a
  * key that expires; its entry in the index is removed by the next list (script_page).
  */
 static const char script_create[] =
-    MAKER_SCRIPT "if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end\n"
-		 "local no = refused()\n"
-		 "if no then return no end\n"
-		 "redis.call('ZADD', KEYS[2], ARGV[2], ARGV[1])\n"
-		 "redis.call('HSET', KEYS[1], unpack(ARGV, 4))\n"
-		 "counted(ARGV[1])\n"
-		 "if ARGV[3] ~= '0' then redis.call('EXPIRE', KEYS[1], ARGV[3]) end\n"
-		 "return 1\n";
+    MAKER_SCRIPT PORT_SCRIPT "if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end\n"
+			     "local no = refused()\n"
+			     "if no then return no end\n"
+			     "if is_port_of_another() or is_taken(4, #ARGV) then return -6 end\n"
+			     "redis.call('ZADD', KEYS[2], ARGV[2], ARGV[1])\n"
+			     "redis.call('HSET', KEYS[1], unpack(ARGV, 4))\n"
+			     "counted(ARGV[1])\n"
+			     "if ARGV[3] ~= '0' then redis.call('EXPIRE', KEYS[1], ARGV[3]) end\n"
+			     "return 1\n";
 
 static const char script_delete_job[] = JOB_WITHIN DELETE_WITHIN "return gone\n";
 
@@ -44,30 +47,36 @@ static const char script_renew_job[] = JOB_WITHIN RECORD_SCRIPT_WHOLE
 
 /*
  * ARGV: scope, 1 to refuse jobs within it, updated_at, the most labels that a job may have, 1 to
- * remove all labels first, a lease to begin (0: no change, -1: end it), the number n of fields to
- * set, n fields and values, then fields to remove. Returns {1, record, the record before}, {0} for
- * too many labels, {-1} for no record, {-2} when refused.
+ * remove all labels first, the same two for ports, a lease to begin (0: no change, -1: end it), the
+ * number n of fields to set, n fields and values, then fields to remove. Returns {1, record, the
+ * record before}, {0} for too many labels, {-1} for no record, {-2} when refused, {-3} for too many
+ * ports, {-6} when a port would have the host of another job.
  */
-static const char script_patch[] = JOB_WITHIN RECORD_SCRIPT_WHOLE
+static const char script_patch[] = JOB_WITHIN RECORD_SCRIPT_WHOLE PORT_SCRIPT
     "if not within then return {-1} end\n"
     "local have = redis.call('HKEYS', KEYS[1])\n"
     "if #have == 0 then return {-1} end\n"
     "if ARGV[at + 1] == '1' then return {-2} end\n"
-    "local lease = tonumber(ARGV[at + 5])\n"
-    "local first, last = at + 7, at + 6 + 2 * tonumber(ARGV[at + 6])\n"
-    "local labels, gone, count = {}, {}, 0\n"
-    "local function is_label(field) return string.sub(field, 1, 6) == 'label:' end\n"
+    "local lease = tonumber(ARGV[at + 7])\n"
+    "local first, last = at + 9, at + 8 + 2 * tonumber(ARGV[at + 8])\n"
+    "local gone = {}\n"
     "for i = last + 1, #ARGV do gone[#gone + 1] = ARGV[i] end\n"
-    "for _, field in ipairs(have) do\n"
-    "  if is_label(field) then\n"
-    "    if ARGV[at + 4] == '1' then gone[#gone + 1] = field else labels[field] = true "
-    "end\n"
+    "local function too_many(prefix, most, clears)\n"
+    "  local kept, count = {}, 0\n"
+    "  local function is_one(field) return string.sub(field, 1, #prefix) == prefix end\n"
+    "  for _, field in ipairs(have) do\n"
+    "    if is_one(field) then\n"
+    "      if clears == '1' then gone[#gone + 1] = field else kept[field] = true end\n"
+    "    end\n"
     "  end\n"
+    "  for _, field in ipairs(gone) do kept[field] = nil end\n"
+    "  for i = first, last, 2 do if is_one(ARGV[i]) then kept[ARGV[i]] = true end end\n"
+    "  for _ in pairs(kept) do count = count + 1 end\n"
+    "  return count > tonumber(most)\n"
     "end\n"
-    "for _, field in ipairs(gone) do labels[field] = nil end\n"
-    "for i = first, last, 2 do if is_label(ARGV[i]) then labels[ARGV[i]] = true end end\n"
-    "for _ in pairs(labels) do count = count + 1 end\n"
-    "if count > tonumber(ARGV[at + 3]) then return {0} end\n"
+    "if too_many('label:', ARGV[at + 3], ARGV[at + 4]) then return {0} end\n"
+    "if too_many('port:', ARGV[at + 5], ARGV[at + 6]) then return {-3} end\n"
+    "if is_taken(first, last) then return {-6} end\n"
     "local before = whole(KEYS[1])\n"
     "redis.call('HSET', KEYS[1], 'updated_at', ARGV[at + 2])\n"
     "for _, field in ipairs(gone) do redis.call('HDEL', KEYS[1], field) end\n"

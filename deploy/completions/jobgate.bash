@@ -57,10 +57,10 @@ _jobgate() {
 			"token renew") words="-y --yes --grace --expires-in --expires-at --from --rate --burst --concurrency --url $client $(_jobgate_ids token)" ;;
 			"session list") words="--job --of-token --address --state --url $client" ;;
 			"session kill") words="--job --of-token --address -y --yes --url $client $(_jobgate_ids session)" ;;
-			"job create") words="-l --label --url --id --lease $client" ;;
+			"job create") words="-l --label --port --url --id --lease $client" ;;
 			"job list") words="-l --label --url $client" ;;
 			"job get" | "job who") words="--url $client $(_jobgate_ids job)" ;;
-			"job set") words="-l --label --remove-label --url $client $(_jobgate_ids job)" ;;
+			"job set") words="-l --label --remove-label --port --url $client $(_jobgate_ids job)" ;;
 			"job delete") words="-y --yes --url $client $(_jobgate_ids job)" ;;
 			"job run") words="-l --label --port --host --id --lease --url $client --" ;;
 			esac

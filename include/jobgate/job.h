@@ -9,6 +9,7 @@
 #define JOB_ID_MAX 63
 #define JOB_URL_MAX 2048    /* bytes */
 #define JOB_LEASE_MAX 86400 /* seconds */
+#define JOB_PORTS_MAX 16
 
 enum job_url_scheme {
 	JOB_URL_NONE,
@@ -38,12 +39,26 @@ jg_job_url_tls(const struct job_url *url)
 	return url->scheme == JOB_URL_HTTPS || url->scheme == JOB_URL_GRPCS;
 }
 
+/* A further port of a job, which has a host and a path of its own (exchange/route.h). */
+struct job_port {
+	uint16_t number;       /* 1 to 65535 */
+	struct slice url_text; /* as stored; never empty */
+	struct job_url url;
+};
+
+/* In the order of their numbers. */
+struct job_ports {
+	size_t count;
+	const struct job_port *items;
+};
+
 /* A job's record; all slices point into its owner's memory. */
 struct job {
 	struct slice id;
 	struct label_set labels;
 	struct slice url_text; /* as stored; may be empty */
 	struct job_url url;
+	struct job_ports ports;
 	struct slice created_at, updated_at; /* RFC 3339, UTC; may be empty */
 	/*
 	 * Seconds after which the record expires unless its lease is renewed; 0: it stays. Redis
@@ -54,6 +69,23 @@ struct job {
 
 /* A DNS label: 1 to 63 characters [a-z0-9-], alphanumeric at both ends. */
 bool jg_job_id_valid(struct slice id);
+
+/* The number of a port, 1 to 65535, in decimal without zeros in front. False for another text. */
+bool jg_job_port_parse(struct slice text, uint16_t *out);
+
+/* The job's port of this number; NULL when it has none. Valid as long as the job. */
+const struct job_port *jg_job_port_find(const struct job *job, uint16_t number);
+
+/* Put a port into its place among `count` ports that are in order; there must be room for it. */
+void jg_job_port_insert(struct job_port *ports, size_t count, const struct job_port *port);
+
+/*
+ * The label of a port's host is the job's id, '-' and the number. If a label (a valid id itself)
+ * has this form, *id_len is the length of the id at its beginning and *number the port; only the
+ * last '-' counts, so "a-1-2" is port 2 of job "a-1". False for other labels: no number at the end,
+ * one that jg_job_port_parse refuses, or nothing valid before it.
+ */
+bool jg_job_port_split(struct slice label, size_t *id_len, uint16_t *number);
 
 /*
  * Parse a job's URL; an empty text gives JOB_URL_NONE. Returns false for a text in none of the

@@ -109,6 +109,23 @@ exchange_claim_sign_in(
 	claim_of_sign_in(exchange, session_cookie(&request->fields), SIGN_IN_HOST_PURPOSE, claim);
 }
 
+/*
+ * Open the session for the job of this host. Whether the host is that of a job of its own or of a
+ * port of another job is not known yet, so it may be bound to either, and counts for that alone.
+ */
+static bool
+open_session(struct exchange *exchange, struct slice cookie, int64_t now_s, struct session *session)
+{
+	const unsigned char *key = exchange->context->options.session_key;
+	const struct route *route = &exchange->route;
+
+	if (session_open(key, route_job(route), cookie, now_s, session))
+		return true;
+	exchange->session_of_owner =
+	    route->port != 0 && session_open(key, route_owner(route), cookie, now_s, session);
+	return exchange->session_of_owner;
+}
+
 /* In place of a token, a browser may have a session. */
 static void
 claim_session(struct exchange *exchange, const struct request *request, struct claim *claim)
@@ -121,8 +138,7 @@ claim_session(struct exchange *exchange, const struct request *request, struct c
 		claim_of_sign_in(exchange, cookie, route_job(&exchange->route), claim);
 		return;
 	}
-	if (cookie.at == NULL || !session_open(exchange->context->options.session_key,
-				     route_job(&exchange->route), cookie, wall_ms / 1000, &session))
+	if (cookie.at == NULL || !open_session(exchange, cookie, wall_ms / 1000, &session))
 		return;
 	claim->own.bearer.formed = true;
 	memcpy(claim->own.bearer.id, session.token_id, TOKEN_ID_LEN);

@@ -30,6 +30,7 @@ exchange_new(struct exchange_context *context, struct exchange_client *client,
 	exchange->token_watch.changed = exchange_token_changed;
 	exchange->job_watch.changed = exchange_job_changed;
 	exchange->sign_in_watch.changed = exchange_sign_in_changed;
+	exchange->label_watch.changed = exchange_label_changed;
 	exchange->connect.run = exchange_connect;
 	exchange->free_task.run = exchange_free;
 	exchange->serial = ++context->serials;

@@ -29,6 +29,7 @@
  * authorize.c       the steps from the request's head to the verdict
  * credential.c      the request's claim: which token it says it has
  * lookup.c          the records of a verdict, and each later change of them
+ * lookup_port.c     the same for a port, which shares its host's name with another job
  * token_limits.c    counts the requests of tokens that have limits
  * hold.c            holds a request until its job is up
  * allow.c           prepares an allowed request for its job
@@ -61,7 +62,8 @@ enum exchange_state {
  * `held` is set in AUTHORIZING only, and both watches are linked then. `handler` is
  * set in LOCAL; `kept` from CONNECTING until the request cannot be sent again; `upstream` from
  * AWAITING on, and in CONNECTING once a connection is being made. Both watches are linked from the
- * verdict that allows a request for a job, or a sign-in, until the end.
+ * verdict that allows a request for a job, or a sign-in, until the end; so is label_watch, if the
+ * request is for a port.
  */
 struct exchange {
 	struct exchange_context *context;
@@ -75,6 +77,7 @@ struct exchange {
 	struct suspended *suspended;	/* the request, while it waits for that record */
 	struct directory_watch token_watch, job_watch; /* from the verdict to the end */
 	struct directory_watch sign_in_watch; /* the same, if a sign-in host's sign-in allowed it */
+	struct directory_watch label_watch; /* by_port: of the job that its host would be, if any */
 	struct token_edition allowed;
 	struct permit permit;	  /* of its token's concurrency; all zero: it has none */
 	uint64_t no_permit_for;	  /* the concurrency for which no permit was left; or 0 */
@@ -97,6 +100,8 @@ struct exchange {
 	struct task free_task;
 
 	struct route route;
+	bool by_port;	       /* it is for the port that the route names */
+	bool session_of_owner; /* with CARRIER_SIGN_IN and a port: it is bound to the port's job */
 	struct backend *backend;
 	struct upstream *upstream; /* from CONNECTING on, until it has failed */
 	struct upstream_user upstream_user;
@@ -158,9 +163,10 @@ struct exchange {
 struct lookup {
 	struct evidence evidence;
 	bool proved;	 /* the evidence proves the token (jg_evidence_proves) */
-	struct job room; /* for the job of a sidecar (jg_effective_job) */
+	struct job room; /* for a job with another URL (jg_effective_job, exchange_job_at_port) */
 	struct directory_entry *token_entry, *job_entry;
 	struct directory_entry *sign_in_entry; /* NULL: the credential is no such sign-in */
+	struct directory_entry *label_entry;   /* with a port: of the job that its host would be */
 };
 
 /* The client's address, as struct evidence has it. */
@@ -352,6 +358,7 @@ struct slice exchange_unmatched(const struct exchange *exchange);
 void exchange_token_changed(struct directory_watch *watch);
 void exchange_job_changed(struct directory_watch *watch);
 void exchange_sign_in_changed(struct directory_watch *watch);
+void exchange_label_changed(struct directory_watch *watch);
 
 /* Stop to watch the records. */
 static inline void
@@ -361,7 +368,35 @@ exchange_unwatch(struct exchange *exchange)
 	jg_directory_unwatch(&exchange->job_watch);
 	if (exchange->sign_in_watch.entry != NULL)
 		jg_directory_unwatch(&exchange->sign_in_watch);
+	if (exchange->label_watch.entry != NULL)
+		jg_directory_unwatch(&exchange->label_watch);
 }
+
+/* ---- lookup_port.c ---- */
+
+/*
+ * As exchange_look_up, for a route with a port: find which of the two jobs the request is for, and
+ * that job. False when the request has to wait for a record.
+ */
+bool exchange_look_up_port(struct exchange *exchange, uint64_t now_ms, struct lookup *lookup);
+
+/* The records of both jobs will be needed: start to read the one that was not looked up yet. */
+void exchange_read_port_early(struct exchange *exchange, uint64_t now_ms);
+
+/*
+ * A session is bound to one of the two jobs. If that one is not served here, or not any more, a
+ * person has to sign in again, whichever of both has gone: the answer is the same as without a
+ * session.
+ */
+enum verdict exchange_port_verdict(const struct exchange *exchange, enum verdict verdict);
+
+/*
+ * by_port: the job counts as absent once it has no such port, or another job has its host. answer
+ * is what is known of its record, and *job the job in it or NULL, which is replaced by the job with
+ * the port's URL, in room.
+ */
+void exchange_judge_port(struct exchange *exchange, uint64_t now_ms,
+    struct directory_answer *answer, const struct job **job, struct job *room);
 
 /* A hash of where a job's URL leads. */
 uint64_t exchange_target_hash(const struct job_url *url);

@@ -25,13 +25,16 @@ evidence_of(const struct exchange *exchange, const struct claim *claim)
 	return evidence;
 }
 
-/* Both reads at once: what was never seen before costs one round trip less. */
+/* All reads at once: what was never seen before costs one round trip less. */
 static void
 read_job_ahead(struct exchange *exchange, uint64_t now_ms)
 {
-	if (exchange->route.names_job && exchange_fixed_job(exchange->context) == NULL)
-		jg_directory_lookup(exchange->context->directory, RECORD_JOB,
-		    route_job(&exchange->route), now_ms, NULL);
+	if (!exchange->route.names_job || exchange_fixed_job(exchange->context) != NULL)
+		return;
+	jg_directory_lookup(
+	    exchange->context->directory, RECORD_JOB, route_job(&exchange->route), now_ms, NULL);
+	if (exchange->route.port != 0)
+		exchange_read_port_early(exchange, now_ms);
 }
 
 /* The record of a sign-in names the token. False when the request has to wait for it. */
@@ -100,6 +103,8 @@ look_up_job(struct exchange *exchange, uint64_t now_ms, struct lookup *lookup)
 		lookup->evidence.job = fixed;
 		return true;
 	}
+	if (exchange->route.port != 0)
+		return exchange_look_up_port(exchange, now_ms, lookup);
 	answer = jg_directory_lookup(
 	    context->directory, RECORD_JOB, route_job(&exchange->route), now_ms, &exchange->waiter);
 	if (answer.pending)
@@ -193,6 +198,8 @@ exchange_decide(struct exchange *exchange, const struct claim *claim, const stru
 	const struct evidence *evidence = &lookup->evidence;
 	enum verdict verdict = jg_decide_proved(evidence, lookup->proved);
 
+	if (exchange->route.port != 0)
+		verdict = exchange_port_verdict(exchange, verdict);
 	exchange->verdict = verdict;
 	exchange->decided = true;
 	exchange->decision_us = exchange_timed(exchange, TIMED_DECISION);
@@ -225,6 +232,8 @@ exchange_watch(struct exchange *exchange, const struct lookup *lookup)
 		jg_directory_watch(lookup->job_entry, &exchange->job_watch);
 	if (lookup->sign_in_entry != NULL)
 		watch_sign_in(exchange, lookup->sign_in_entry);
+	if (lookup->label_entry != NULL)
+		jg_directory_watch(lookup->label_entry, &exchange->label_watch);
 }
 
 /*
@@ -337,6 +346,8 @@ exchange_judge_again(struct exchange *exchange)
 		job.known = RECORD_KNOWN;
 	else if (job.known == RECORD_KNOWN)
 		judged = jg_effective_job(&job.record->job, exchange_fixed_target(context), &room);
+	if (exchange->by_port)
+		exchange_judge_port(exchange, now_ms, &job, &judged, &room);
 	verdict =
 	    jg_decide_again(token.known, token.known == RECORD_KNOWN ? &token.record->token : NULL,
 		&exchange->allowed, jg_directory_wall_ms(context->directory, now_ms),
@@ -391,6 +402,12 @@ void
 exchange_sign_in_changed(struct directory_watch *watch)
 {
 	exchange_record_changed(container_of(watch, struct exchange, sign_in_watch));
+}
+
+void
+exchange_label_changed(struct directory_watch *watch)
+{
+	exchange_record_changed(container_of(watch, struct exchange, label_watch));
 }
 
 void

@@ -1,6 +1,7 @@
 /* route.c - host form, path form and fixed job. */
 #include "exchange/route.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "http/write.h"
@@ -46,14 +47,60 @@ set_job(struct route *out, struct slice id)
 	out->names_job = true;
 }
 
+/* True for an id that no job may have. */
+static bool
+is_taken(const struct route_forms *forms, struct slice id)
+{
+	for (const char *const *taken = forms->taken; taken != NULL && *taken != NULL; taken++)
+		if (slice_equal(id, slice_of(*taken)))
+			return true;
+	return false;
+}
+
 /* The job that a host or a path names. */
 static void
 name_job(const struct route_forms *forms, struct slice id, struct route *out)
 {
-	for (const char *const *taken = forms->taken; taken != NULL && *taken != NULL; taken++)
-		if (slice_equal(id, slice_of(*taken)))
-			return;
+	if (!is_taken(forms, id))
+		set_job(out, id);
+}
+
+/* The label, whose job is set already, may be that of a port's host. */
+static void
+name_port_of_label(const struct route_forms *forms, struct slice label, struct route *out)
+{
+	size_t owner_len;
+	uint16_t port;
+
+	if (!out->names_job || !jg_job_port_split(label, &owner_len, &port) ||
+	    is_taken(forms, (struct slice){label.at, owner_len}))
+		return;
+	out->port = port;
+	out->owner_len = (unsigned char)owner_len;
+	out->label_len = (unsigned char)label.len;
+}
+
+/* "<job>:<port>" in a path. The label of the port's host is made, to look for a job of that id. */
+static void
+name_port(const struct route_forms *forms, struct slice id, struct slice number, struct route *out)
+{
+	char label[JOB_ID_MAX + sizeof("-65535")];
+	uint16_t port;
+	int len;
+
+	if (!jg_job_id_valid(id) || is_taken(forms, id) || !jg_job_port_parse(number, &port))
+		return;
+	len = snprintf(label, sizeof(label), "%.*s-%u", (int)id.len, id.at, (unsigned)port);
+	if (is_taken(forms, (struct slice){label, (size_t)len}))
+		return;
 	set_job(out, id);
+	out->port = port;
+	out->owner_len = (unsigned char)id.len;
+	out->label_len = 0;
+	if ((size_t)len > JOB_ID_MAX)
+		return;
+	memcpy(out->job, label, (size_t)len);
+	out->label_len = (unsigned char)len;
 }
 
 /* A host's name means the same in any case of letters; ids are in lower case. */
@@ -68,16 +115,17 @@ host_form(const struct route_forms *forms, struct slice label, struct route *out
 		text[i] = (char)(label.at[i] >= 'A' && label.at[i] <= 'Z' ? label.at[i] + 32
 									  : label.at[i]);
 	name_job(forms, (struct slice){text, label.len}, out);
+	name_port_of_label(forms, (struct slice){text, label.len}, out);
 }
 
-/* "/jobs/<id>" or "/jobs/<id>/rest". */
+/* "/jobs/<id>" or "/jobs/<id>/rest", with <id> or <id>:<port>. */
 static void
 path_form(const struct route_forms *forms, struct slice path, struct route *out)
 {
 	struct slice prefix = slice_of(forms->prefix);
 	size_t id_len;
 	struct slice rest;
-	const char *slash;
+	const char *slash, *colon;
 
 	if (!slice_starts_with(path, prefix) || path.len <= prefix.len ||
 	    path.at[prefix.len] != '/')
@@ -86,7 +134,12 @@ path_form(const struct route_forms *forms, struct slice path, struct route *out)
 	slash = memchr(rest.at, '/', rest.len);
 	id_len = slash != NULL ? (size_t)(slash - rest.at) : rest.len;
 	out->prefix_len = (uint32_t)(prefix.len + 1 + id_len);
-	name_job(forms, (struct slice){rest.at, id_len}, out);
+	colon = memchr(rest.at, ':', id_len);
+	if (colon == NULL)
+		name_job(forms, (struct slice){rest.at, id_len}, out);
+	else
+		name_port(forms, (struct slice){rest.at, (size_t)(colon - rest.at)},
+		    (struct slice){colon + 1, (size_t)(rest.at + id_len - colon - 1)}, out);
 }
 
 void
@@ -98,6 +151,7 @@ route_find(
 	out->names_control = out->names_job = out->names_sign_in = false;
 	out->job_len = 0;
 	out->prefix_len = 0;
+	out->port = 0;
 	if (forms->control != NULL &&
 	    slice_equal_nocase(host_of(authority), slice_of(forms->control))) {
 		out->names_control = true;

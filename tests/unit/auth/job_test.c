@@ -315,6 +315,49 @@ a_sidecars_job_has_the_configured_url(void **state)
 	assert_int_equal(record.url.scheme, JOB_URL_NONE);
 }
 
+static void
+ports(void **state)
+{
+	static const char *const bad[] = {
+	    "", "0", "01", "65536", "+1", "-1", " 1", "1 ", "x", "99999999999999999999"};
+	struct job_port ports[3], port = {.number = 2};
+	struct job job = {.ports = {.items = ports}};
+	uint16_t number;
+
+	(void)state;
+	assert_true(jg_job_port_parse(SLICE("1"), &number) && number == 1);
+	assert_true(jg_job_port_parse(SLICE("65535"), &number) && number == 65535);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(jg_job_port_parse(slice_of(bad[i]), &number));
+	jg_job_port_insert(ports, job.ports.count++, &port);
+	port.number = 3;
+	jg_job_port_insert(ports, job.ports.count++, &port);
+	port.number = 1;
+	jg_job_port_insert(ports, job.ports.count++, &port);
+	for (uint16_t i = 1; i <= 3; i++) {
+		assert_int_equal(ports[i - 1].number, i);
+		assert_ptr_equal(jg_job_port_find(&job, i), &ports[i - 1]);
+	}
+	assert_null(jg_job_port_find(&job, 4));
+}
+
+static void
+labels_of_ports(void **state)
+{
+	static const char *const bad[] = {"", "a", "a-", "-1", "1", "a--1", "a-0", "a-01",
+	    "a-65536", "a-1-", "a-x", "a-1x", "a1", "-"};
+	size_t id_len;
+	uint16_t number;
+
+	(void)state;
+	assert_true(jg_job_port_split(SLICE("a-80"), &id_len, &number));
+	assert_true(id_len == 1 && number == 80);
+	assert_true(jg_job_port_split(SLICE("1-2-3"), &id_len, &number));
+	assert_true(id_len == 3 && number == 3);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(jg_job_port_split(slice_of(bad[i]), &id_len, &number));
+}
+
 int
 main(void)
 {
@@ -328,6 +371,8 @@ main(void)
 	    cmocka_unit_test(the_bounds_of_a_url),
 	    cmocka_unit_test(unix_urls),
 	    cmocka_unit_test(every_byte),
+	    cmocka_unit_test(ports),
+	    cmocka_unit_test(labels_of_ports),
 	    cmocka_unit_test(a_sidecars_job_has_the_configured_url),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -96,7 +96,7 @@ contract_of(enum record_kind kind)
 	return rest;
 }
 
-/* The field that a name in the README means; a prefix, "label:", has more behind it there. */
+/* The field that a name in the README means; a prefix, such as "label:", has more behind it. */
 static const struct record_field *
 stored_as(enum record_kind kind, struct slice name)
 {
@@ -105,8 +105,9 @@ stored_as(enum record_kind kind, struct slice name)
 
 		if (field->stored == NULL)
 			continue;
-		if (field->form == AS_LABELS ? slice_starts_with(name, slice_of(field->stored))
-					     : slice_equal(name, slice_of(field->stored)))
+		if (field->form == AS_LABELS || field->form == AS_PORTS
+			? slice_starts_with(name, slice_of(field->stored))
+			: slice_equal(name, slice_of(field->stored)))
 			return field;
 	}
 	return NULL;

@@ -89,17 +89,46 @@ jobs(void **state)
 	is_json(view_record(&record, "http://{job}.x/"),
 	    "{\"created_at\":null,\"id\":\"j\",\"job_url\":\"http://j.x/"
 	    "\",\"labels\":{\"model\":\"base\"},"
-	    "\"lease\":null,\"updated_at\":null,\"url\":null}");
+	    "\"lease\":null,\"port_urls\":{},\"ports\":{},\"updated_at\":null,\"url\":null}");
 	job->url_text = SLICE("unix:/run/j.sock");
 	job->labels.count = 0;
 	job->lease = 30;
 	is_json(view_record(&record, ""),
 	    "{\"created_at\":null,\"id\":\"j\",\"job_url\":\"\",\"labels\":{},\"lease\":30,"
+	    "\"port_urls\":{},\"ports\":{},"
 	    "\"updated_at\":null,\"url\":\"unix:/run/j.sock\"}");
 	/* The URL at which the gateway serves it is not the store's to keep. */
 	is_json(view_export(&record),
-	    "{\"created_at\":null,\"id\":\"j\",\"labels\":{},\"lease\":30,"
+	    "{\"created_at\":null,\"id\":\"j\",\"labels\":{},\"lease\":30,\"ports\":{},"
 	    "\"updated_at\":null,\"url\":\"unix:/run/j.sock\"}");
+}
+
+/* A port's host has a label of at most 63 characters; its path has no such bound. */
+static void
+ports(void **state)
+{
+	const struct job_port items[] = {{.number = 80, .url_text = SLICE("http://h")},
+	    {.number = 65535, .url_text = SLICE("unix:/s")}};
+	char id[JOB_ID_MAX + 1] = "";
+	struct record record = {.kind = RECORD_JOB, .job = {.id = SLICE("j"), .ports = {2, items}}};
+	json_t *view = view_record(&record, "https://{job}.x:8443/");
+
+	(void)state;
+	is_json(json_incref(json_object_get(view, "ports")),
+	    "{\"65535\":\"unix:/s\",\"80\":\"http://h\"}");
+	is_json(json_incref(json_object_get(view, "port_urls")),
+	    "{\"65535\":\"https://j-65535.x:8443/\",\"80\":\"https://j-80.x:8443/\"}");
+	json_decref(view);
+	view = view_record(&record, "https://x/jobs/{job}/");
+	is_json(json_incref(json_object_get(view, "port_urls")),
+	    "{\"65535\":\"https://x/jobs/j:65535/\",\"80\":\"https://x/jobs/j:80/\"}");
+	json_decref(view);
+	memset(id, 'a', JOB_ID_MAX - 3);
+	record.job.id = slice_of(id);
+	view = view_record(&record, "https://{job}.x/");
+	assert_int_equal(json_object_size(json_object_get(view, "port_urls")), 1);
+	assert_non_null(json_object_get(json_object_get(view, "port_urls"), "80"));
+	json_decref(view);
 }
 
 static void
@@ -120,6 +149,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(tokens),
 	    cmocka_unit_test(jobs),
+	    cmocka_unit_test(ports),
 	    cmocka_unit_test(times),
 	};
 

@@ -285,6 +285,90 @@ authorities_of_backends(void **state)
 	expect_authority(url, longest);
 }
 
+/* The host may be a port's or that of a job of its own; the path is a port's alone. */
+static void
+ports(void **state)
+{
+	static const struct {
+		const char *authority, *path, *owner, *label;
+		unsigned port;
+	} good[] = {
+	    {"demo-9000.jobs.example.org", "/", "demo", "demo-9000", 9000},
+	    {"DEMO-1.jobs.example.org.", "/", "demo", "demo-1", 1},
+	    {"a-1-65535.jobs.example.org:80", "/", "a-1", "a-1-65535", 65535},
+	    {"x", "/jobs/demo:9000/rest", "demo", "demo-9000", 9000},
+	    {"x", "/jobs/a-1:2", "a-1", "a-1-2", 2},
+	};
+	static const char *const no_ports[] = {"demo", "demo-0", "demo-09", "demo-65536",
+	    "demo-18446744073709551617", "demo--1", "1", "demo-1x", "demo-x1"};
+	static const char *const no_jobs[] = {"demo:", "demo:0", "demo:09", "demo:65536", ":1",
+	    "demo::1", "demo:1:1", "-:1", "DEMO:1", "demo%3a1", "demo%3A1", "demo:1%20"};
+	char text[128];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		find(&both, good[i].authority, good[i].path);
+		assert_true(route.names_job);
+		assert_int_equal(route.port, good[i].port);
+		assert_true(slice_equal(route_owner(&route), slice_of(good[i].owner)));
+		assert_true(slice_equal(route_label(&route), slice_of(good[i].label)));
+		assert_int_equal(route_may_be_label(&route), good[i].path[1] == '\0');
+		assert_true(slice_equal(route_job(&route),
+		    slice_of(route_may_be_label(&route) ? good[i].label : good[i].owner)));
+		route_choose(&route, true);
+		assert_true(slice_equal(route_job(&route), slice_of(good[i].owner)));
+	}
+	for (size_t i = 0; i < sizeof(no_ports) / sizeof(no_ports[0]); i++) {
+		snprintf(text, sizeof(text), "%s.jobs.example.org", no_ports[i]);
+		expect_job(&both, text, "/", no_ports[i], "", "/");
+		assert_int_equal(route.port, 0);
+	}
+	for (size_t i = 0; i < sizeof(no_jobs) / sizeof(no_jobs[0]); i++) {
+		snprintf(text, sizeof(text), "/jobs/%s/", no_jobs[i]);
+		expect_none(&both, "x", text);
+		assert_int_equal(route.port, 0);
+	}
+}
+
+/* The id that no job may have has no ports, and is no port's host. */
+static void
+ports_of_the_taken_id(void **state)
+{
+	const struct route_forms owner = {.domain = "jobs.example.org",
+	    .prefix = "/jobs",
+	    .taken = (const char *const[]){"control", NULL}};
+	const struct route_forms label = {.domain = "jobs.example.org",
+	    .prefix = "/jobs",
+	    .taken = (const char *const[]){"a-1", NULL}};
+	static const struct route_forms sidecar = {.fixed = "a-1"};
+
+	(void)state;
+	find(&owner, "control-1.jobs.example.org", "/");
+	assert_true(route.names_job && route.port == 0);
+	expect_none(&owner, "x", "/jobs/control:1/");
+	expect_none(&label, "a-1.jobs.example.org", "/");
+	expect_none(&label, "x", "/jobs/a:1/");
+	find(&sidecar, "x", "/");
+	assert_true(route.names_job && route.port == 0);
+}
+
+/* A label of over 63 characters is no host's: the path alone leads to such a port. */
+static void
+ports_of_long_ids(void **state)
+{
+	char id[JOB_ID_MAX + 1] = "", path[128];
+
+	(void)state;
+	memset(id, 'a', JOB_ID_MAX);
+	snprintf(path, sizeof(path), "/jobs/%s:65535/", id);
+	find(&both, "x", path);
+	assert_true(route.names_job && route.port == 65535 && route.label_len == 0);
+	assert_true(slice_equal(route_owner(&route), slice_of(id)));
+	snprintf(path, sizeof(path), "/jobs/%.57s:65535/", id);
+	find(&both, "x", path);
+	assert_int_equal(route.label_len, JOB_ID_MAX);
+}
+
 int
 main(void)
 {
@@ -299,6 +383,9 @@ main(void)
 	    cmocka_unit_test(one_fixed_job),
 	    cmocka_unit_test(no_form_no_job),
 	    cmocka_unit_test(ids_of_the_greatest_length),
+	    cmocka_unit_test(ports),
+	    cmocka_unit_test(ports_of_the_taken_id),
+	    cmocka_unit_test(ports_of_long_ids),
 	    cmocka_unit_test(the_answer_is_made_anew),
 	    cmocka_unit_test(authorities_of_backends),
 	};

@@ -1,0 +1,385 @@
+"""Jobs with several ports: <job>-<port>.<domain> and <prefix>/<job>:<port>/, served as the job's record and no other job allows (access.md)."""
+
+import select
+
+import pytest
+
+from harness.control import Control
+from harness.gateway import DOMAIN, PREFIX
+from harness.process import eventually, free_port
+from harness.raw import Backend, Closed
+from harness.scene import request_bytes
+from harness.store import random_id
+from test_authorize_endpoint import ask, asking, forwarded  # noqa: F401
+from test_browser import HTML, behind_tls, form, request as plain_request, sign_in  # noqa: F401
+
+PORT = 9000
+
+
+@pytest.fixture(scope="module")
+def patient(module_gateways):
+    """Records would live for an hour were it not for the pushes."""
+    return module_gateways.start({"workers": 2, "store": {"max_staleness": "3600s"}})
+
+
+@pytest.fixture
+def backends():
+    made = []
+
+    def make():
+        made.append(Backend())
+        return made[-1]
+    yield make
+    for backend in made:
+        backend.close()
+
+
+class Ports:
+    """A job with two backends: its own, and that of port 9000."""
+
+    def __init__(self, gateway, records, backends):
+        self.gateway, self.records, self.main, self.other = gateway, records, backends(), backends()
+        self.id = f"p{random_id(6)}"
+        records.job(self.main.url, {"team": "a"}, self.id, **{f"port:{PORT}": self.other.url})
+        self.token = records.token(selector="team=a")
+
+    def key(self):
+        return self.records.job_key(self.id)
+
+    def host(self, port=PORT):
+        return f"{self.id}-{port}.{DOMAIN}"
+
+    def status(self, host=None, path="/", token=None, fields=()):
+        """Of a request that no backend is to see."""
+        with self.gateway.client() as client:
+            return client.exchange(request_bytes(host or self.host(), token or self.token, path=path, fields=fields)).status
+
+    def reaches(self, backend, host=None, path="/", token=None, target="/"):
+        with self.gateway.client() as client:
+            client.send(request_bytes(host or self.host(), token or self.token, path=path))
+            with backend.next() as connection:
+                received = connection.read_request()
+                assert received.target == target
+                connection.answer()
+            assert client.read_response().status == 200
+        return received
+
+
+@pytest.fixture
+def ports(patient, records, backends):
+    return Ports(patient, records, backends)
+
+
+# ---- both forms ----
+
+def test_both_forms(ports):
+    received = ports.reaches(ports.other, path="/a?b", target="/a?b")
+    assert received.field("x-jobgate-job") == ports.id and received.field("x-forwarded-host") == ports.host()
+    ports.reaches(ports.main, host=f"{ports.id}.{DOMAIN}")
+    received = ports.reaches(ports.other, host="gateway.test", path=f"{PREFIX}/{ports.id}:{PORT}/x", target="/x")
+    assert received.field("x-forwarded-prefix") == f"{PREFIX}/{ports.id}:{PORT}"
+    ports.reaches(ports.main, host="gateway.test", path=f"{PREFIX}/{ports.id}/x", target="/x")
+    for host in [ports.host().upper(), ports.host() + ".", ports.host() + ":8080"]:
+        ports.reaches(ports.other, host=host)
+
+
+def test_slash(ports):
+    with ports.gateway.client() as client:
+        response = client.exchange(request_bytes("gateway.test", ports.token, path=f"{PREFIX}/{ports.id}:{PORT}?q"))
+    assert response.status == 308 and response.field("location") == f"{PREFIX}/{ports.id}:{PORT}/?q"
+
+
+@pytest.mark.parametrize("number", ["9001", "09000", "0", "65536", "99999999999999999999", "9000-", "-9000", "9000-9000", "9000a", ""])
+def test_only_what_the_record_names(ports, records, number):
+    """A scoped token learns nothing about what exists; an unscoped one gets 404."""
+    unscoped = records.token()
+    for path, host in [("/", ports.host(number)), (f"{PREFIX}/{ports.id}:{number}/", "gateway.test")]:
+        assert ports.status(host, path) in (403, 404)
+        assert ports.status(host, path, unscoped) == 404
+
+
+@pytest.mark.parametrize("colon", ["%3a", "%3A", "%253a", ";", "::", "-"])
+def test_other_writings(ports, colon):
+    assert ports.status("gateway.test", f"{PREFIX}/{ports.id}{colon}{PORT}/") in (403, 404)
+    assert ports.status("gateway.test", f"{PREFIX}/{ports.id.upper()}:{PORT}/") in (403, 404)
+
+
+def test_scope(ports, records):
+    assert ports.status(token=records.token(selector="team=b")) == 403
+    with ports.gateway.client() as client:
+        assert client.exchange(request_bytes(ports.host())).status == 401
+
+
+def test_long_label(ports, records, backends):
+    """A label has at most 63 characters: such a port has the path form alone."""
+    long = "p" + random_id(16) * 3 + "abcdefghijk"
+    records.job(ports.main.url, {"team": "a"}, long, **{f"port:{PORT}": ports.other.url})
+    assert len(f"{long}-{PORT}") > 63
+    assert ports.status(f"{long}-{PORT}.{DOMAIN}") in (403, 404)
+    ports.reaches(ports.other, host="gateway.test", path=f"{PREFIX}/{long}:{PORT}/")
+
+
+@pytest.mark.parametrize("field", [("port:9000", ""), ("port:09000", "http://127.0.0.1:1"), ("port:x", "http://127.0.0.1:1"), ("port:70000", "http://127.0.0.1:1"),
+                                   ("port:1", "ftp://x")])
+def test_broken_record(ports, records, field):
+    """A record that breaks the rules counts as absent, with all its ports."""
+    records.client.hset(ports.key(), *field)
+    eventually(lambda: ports.status() == 403 and ports.status(f"{ports.id}.{DOMAIN}") == 403, "the record to count as absent")
+
+
+def test_forward_auth(asking, records, backends):  # noqa: F811
+    ports = Ports(asking.gateway, records, backends)
+    for host, uri in [(ports.host(), "/"), ("gateway.test", f"{PREFIX}/{ports.id}:{PORT}/x")]:
+        response = ask(asking, forwarded(None, uri, host=host), token=ports.token)
+        assert response.status == 200 and response.field("x-jobgate-job") == ports.id
+    for host, uri in [(ports.host(9001), "/"), ("gateway.test", f"{PREFIX}/{ports.id}:9001/"), ("gateway.test", f"{PREFIX}/{ports.id}%3a{PORT}/")]:
+        assert ask(asking, forwarded(None, uri, host=host), token=ports.token).status in (403, 404)
+
+
+# ---- changes ----
+
+@pytest.fixture
+def streams(ports):
+    """A stream of each: by the host and by the path of the port, and of the job itself."""
+    running = []
+    for host, path, backend in [(ports.host(), "/", ports.other), ("gateway.test", f"{PREFIX}/{ports.id}:{PORT}/", ports.other),
+                                (f"{ports.id}.{DOMAIN}", "/", ports.main)]:
+        client = ports.gateway.client()
+        client.send(request_bytes(host, ports.token, path=path))
+        connection = backend.next()
+        connection.read_request()
+        connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+        client.read_head()
+        assert client.read_piece() == b"hello"
+        running.append((client, connection))
+    yield running
+    for client, connection in running:
+        client.close()
+        connection.close()
+
+
+def cut(stream):
+    with pytest.raises(Closed):
+        stream[0].read_piece()
+
+
+def flows(stream):
+    stream[1].send(b"1\r\nx\r\n")
+    assert stream[0].read_piece() == b"x"
+
+
+def take_port(ports):
+    ports.records.client.hdel(ports.key(), f"port:{PORT}")
+
+
+def make_other(ports):
+    ports.records.job(ports.main.url, {"team": "a"}, f"{ports.id}-{PORT}")
+
+
+@pytest.mark.parametrize("change", [take_port, make_other])
+def test_cuts_the_port(ports, streams, change):
+    """Only what ran at the port: it has gone, or another job has its host now."""
+    change(ports)
+    cut(streams[0])
+    cut(streams[1])
+    flows(streams[2])
+
+
+@pytest.mark.parametrize("change", [
+    lambda ports: ports.records.delete_token(ports.token), lambda ports: ports.records.delete_job(ports.id),
+    lambda ports: ports.records.client.hset(ports.key(), "label:team", "b")], ids=["token", "job", "label"])
+def test_cuts_all(ports, streams, change):
+    change(ports)
+    for stream in streams:
+        cut(stream)
+
+
+def test_moves(ports, streams, backends):
+    """Another URL for the port: what runs goes on, new requests go there."""
+    third = backends()
+    ports.records.client.hset(ports.key(), f"port:{PORT}", third.url)
+
+    def arrives():
+        with ports.gateway.client() as client:
+            client.send(request_bytes(ports.host(), ports.token))
+            listener = select.select([third.listener, ports.other.listener], [], [])[0][0]
+            with (third if listener is third.listener else ports.other).next() as connection:
+                connection.read_request()
+                connection.answer()
+            return client.read_response().status == 200 and listener is third.listener
+    eventually(arrives, "the new URL")
+    flows(streams[0])
+
+
+def test_the_job_of_the_label_wins(ports, records, backends):
+    """However it came into the store; once it has gone, the port is back."""
+    third = backends()
+    ports.reaches(ports.other)
+    other = records.job(third.url, {"team": "a"}, f"{ports.id}-{PORT}")
+    eventually(lambda: ports.status("gateway.test", f"{PREFIX}/{ports.id}:{PORT}/") == 403, "the port to be gone")
+    received = ports.reaches(third)
+    assert received.field("x-jobgate-job") == other
+    records.client.hset(records.job_key(other), "label:team", "b")  # out of reach, but there
+    eventually(lambda: ports.status() == 403, "the job to be out of reach")
+    records.client.hset(records.job_key(other), "url", "not a URL")  # broken: it counts as absent
+    eventually(lambda: ports.reaches(ports.other), "the port")
+    records.delete_job(other)
+    ports.reaches(ports.other)
+
+
+# ---- sign-in ----
+
+def session(ports, host):
+    response = sign_in(ports, ports.token.value, origin=f"https://{host}") if host is None else post(ports, host)
+    assert response.status == 303, response
+    return response.field("set-cookie").partition(";")[0]
+
+
+def post(ports, host):
+    with ports.gateway.client() as client:
+        client.send(plain_request(ports, "POST", "/.jobgate/sign-in",
+                                  [f"Origin: https://{host}", HTML, "Content-Type: application/x-www-form-urlencoded"], form(token=ports.token.value, to="/"), host))
+        return client.read_response("POST")
+
+
+def by_cookie(ports, cookie, host, backend=None):
+    with ports.gateway.client() as client:
+        client.send(plain_request(ports, fields=[f"Cookie: {cookie}"], host=host))
+        if backend is not None:
+            with backend.next() as connection:
+                connection.read_request()
+                connection.answer()
+        return client.read_response().status
+
+
+def test_session_covers_all_ports(behind_tls, records, backends):  # noqa: F811
+    ports = Ports(behind_tls, records, backends)
+    own = f"{ports.id}.{DOMAIN}"
+    for host in [own, ports.host()]:
+        cookie = session(ports, host)
+        assert by_cookie(ports, cookie, own, ports.main) == 200
+        assert by_cookie(ports, cookie, ports.host(), ports.other) == 200
+        assert by_cookie(ports, cookie, ports.host(9001)) == 401
+
+
+def test_session_is_for_one_of_both(behind_tls, records, backends):  # noqa: F811
+    """A cookie of a job's port opens nothing at a job that has its host now, and the other way round."""
+    ports = Ports(behind_tls, records, backends)
+    of_port = session(ports, ports.host())
+    other = records.job(ports.main.url, {"team": "a"}, f"{ports.id}-{PORT}")
+    eventually(lambda: by_cookie(ports, of_port, ports.host()) == 401, "the port's cookie to be refused")
+    of_job = session(ports, ports.host())
+    assert by_cookie(ports, of_job, ports.host(), ports.main) == 200
+    assert by_cookie(ports, of_job, f"{ports.id}.{DOMAIN}") == 401
+    records.delete_job(other)
+    eventually(lambda: by_cookie(ports, of_job, ports.host()) == 401, "the job's cookie to be refused")
+    assert by_cookie(ports, of_port, ports.host(), ports.other) == 200
+
+
+# ---- the API ----
+
+@pytest.fixture(scope="module")
+def controlled(module_gateways):
+    return module_gateways.start({"control": {"listen": f"127.0.0.1:{free_port()}"}})
+
+
+@pytest.fixture
+def api(controlled, records):
+    host, _, port = controlled.config["control"]["listen"].rpartition(":")
+
+    def make(selector=""):
+        return Control((host, int(port)), records.token("operator", selector))
+    return make
+
+
+URL = "http://127.0.0.1:1"
+
+
+def create(api, job_id, ports=None, **more):
+    body = {"id": job_id, "url": URL, **({"ports": ports} if ports is not None else {}), **more}
+    return api.call("POST", "/v1/jobs", body)
+
+
+def patch(api, job_id, ports):
+    return api.call("PATCH", f"/v1/jobs/{job_id}", {"ports": ports})
+
+
+def test_api_life(api, gateway):
+    caller, job_id = api(), f"j{random_id(6)}"
+    made = create(caller, job_id, {"9000": "grpc://127.0.0.1:9000", "80": URL}).json
+    assert made["ports"] == {"80": URL, "9000": "grpc://127.0.0.1:9000"}
+    assert made["port_urls"] == {port: made["job_url"].replace(job_id, f"{job_id}-{port}") for port in ["80", "9000"]}
+    assert caller.call("GET", f"/v1/jobs/{job_id}").json == made
+    changed = patch(caller, job_id, {"80": None, "81": URL}).json
+    assert changed["ports"] == {"81": URL, "9000": "grpc://127.0.0.1:9000"} and changed["url"] == URL
+    assert patch(caller, job_id, None).json["ports"] == {}
+    assert patch(caller, job_id, {str(port): URL for port in range(1, 17)}).status == 200
+    refused = patch(caller, job_id, {"17": URL})
+    assert refused.status == 400 and "16 ports" in refused.json["detail"]
+    assert patch(caller, job_id, {"16": None, "17": URL}).status == 200
+
+
+@pytest.mark.parametrize("ports", [{"0": URL}, {"01": URL}, {"65536": URL}, {"-1": URL}, {"+1": URL}, {" 1": URL}, {"x": URL}, {"": URL}, {"1": ""}, {"1": 1}, {"1": "x"},
+                                   {"1": None}, [], "x", 1, {str(port): URL for port in range(1, 18)}, {"1": "http://0.0.0.0:1"}])
+def test_api_input(api, ports):
+    answer = create(api(), f"j{random_id(6)}", ports)
+    assert answer.status == 400 and answer.json["field"].startswith("ports"), answer
+
+
+def test_collisions(api):
+    """In either direction; only the last number of an id counts."""
+    caller, job_id = api(), f"j{random_id(6)}"
+    assert create(caller, job_id, {"9000": URL}).status == 201
+    assert create(caller, f"{job_id}-9000").status == 409
+    assert create(caller, f"{job_id}-9001").status == 201
+    assert patch(caller, job_id, {"9001": URL}).status == 409
+    assert caller.call("GET", f"/v1/jobs/{job_id}").json["ports"] == {"9000": URL}
+    assert create(caller, f"{job_id}-09000").status == 201
+    assert create(caller, f"{job_id}-9000-1").status == 201  # port 1 of a job that does not exist
+    assert caller.call("DELETE", f"/v1/jobs/{job_id}-9001").status == 204
+    assert patch(caller, job_id, {"9001": URL}).status == 200
+    other = f"j{random_id(6)}"
+    assert create(caller, f"{other}-1").status == 201
+    refused = create(caller, other, {"1": URL})
+    assert refused.status == 409 and "<id>-<port>" in refused.json["detail"]
+    assert caller.call("GET", f"/v1/jobs/{other}").status == 404
+    assert patch(caller, job_id, {"9000": None}).status == 200
+    assert create(caller, f"{job_id}-9000").status == 201
+
+
+def test_a_lease_that_has_ended(api, records):
+    """Until the list has dropped it, its owner may come back: nobody takes its host."""
+    caller, job_id = api(), f"j{random_id(6)}"
+    assert create(caller, f"{job_id}-1", lease=60).status == 201
+    records.client.delete(records.job_key(f"{job_id}-1"))  # as Redis does when the time is over
+    assert create(caller, job_id, {"1": URL}).status == 409
+    assert create(caller, f"{job_id}-1", lease=60).status == 201
+
+
+def test_scoped_operators(api):
+    """control.scoped_urls holds for each port."""
+    caller, job_id = api("team=a"), f"j{random_id(6)}"
+    refused = caller.call("POST", "/v1/jobs", {"id": job_id, "ports": {"1": "unix:/run/x"}})
+    assert refused.status == 403 and refused.json["field"] == "ports.1"
+    assert caller.call("POST", "/v1/jobs", {"id": job_id}).status == 201
+    assert patch(caller, job_id, {"1": "unix:/run/x"}).status == 403
+    assert patch(api("team=b"), job_id, {"1": None}).status == 404
+
+
+# ---- the command line ----
+
+def test_command_line(gateway):
+    cli, job_id = gateway.cli, f"j{random_id(6)}"
+    made = cli("job", "create", "--id", job_id, "--port", "9000=grpc://127.0.0.1:9000", "--port", f"80={URL}", "-o", "json").json()
+    assert made["ports"] == {"80": URL, "9000": "grpc://127.0.0.1:9000"}
+    shown = cli("job", "get", job_id).out
+    assert f"80={URL},9000=grpc://127.0.0.1:9000" in shown and f"9000={made['port_urls']['9000']}" in shown
+    changed = cli("job", "set", job_id, "--port", "80=", "--port", f"81={URL}", "-o", "json").json()
+    assert changed["ports"] == {"81": URL, "9000": "grpc://127.0.0.1:9000"}
+    collides = cli("job", "create", "--id", f"{job_id}-81")
+    assert collides.status == 1 and "<id>-<port>" in collides.err
+    for wrong in ["x", "80", "80=", "0=x", "=x"]:
+        refused = cli("job", "create", "--port", wrong)
+        assert refused.status == 2 and "for --port" in refused.err, wrong
+    assert "given twice" in cli("job", "set", job_id, "--port", "80=", "--port", f"80={URL}").err
+    assert "Ports" not in cli("job", "create").out
