@@ -90,6 +90,10 @@ refused(struct registration *registration, enum store_result result)
 	char text[FIXED_JOB_TEXT_MAX];
 
 	registration->held = false;
+	if (registration->last_loop != NULL) { /* there is no next step that could tell why */
+		next(registration, 0);
+		return;
+	}
 	if (result == STORE_CONFLICT) {
 		record.job.lease = 0; /* that is what a renewal refuses */
 		result = STORE_OK;
