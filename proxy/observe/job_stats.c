@@ -192,12 +192,12 @@ write_rows(const struct row *rows, size_t count, FILE *out)
 	    "Requests that were allowed, by job and class of status; none: the client got no "
 	    "answer.");
 	for (size_t i = 0; i < count; i++)
-		for (unsigned class = 0; class < STATUS_CLASSES; class ++)
-			if (rows[i].classes[class] > 0)
+		for (unsigned code = 0; code < STATUS_CLASSES; code++)
+			if (rows[i].classes[code] > 0)
 				fprintf(out,
 				    "jobgate_job_requests_total{job_id=\"%s\",code=\"%s\"} %llu\n",
-				    label_of(&rows[i]), status_class_name(class),
-				    (unsigned long long)rows[i].classes[class]);
+				    label_of(&rows[i]), status_class_name(code),
+				    (unsigned long long)rows[i].classes[code]);
 	head(out, "jobgate_job_received_bytes_total", "counter",
 	    "Bytes of content received from clients, by job; counted when an exchange ends.");
 	for (size_t i = 0; i < count; i++)
@@ -253,10 +253,10 @@ job_stats_render(const struct job_slots *slots, size_t workers,
 }
 
 const char *
-status_class_name(unsigned class)
+status_class_name(unsigned code)
 {
 	static const char *const names[STATUS_CLASSES] = {
 	    "none", "1xx", "2xx", "3xx", "4xx", "5xx"};
 
-	return names[class < STATUS_CLASSES ? class : 0];
+	return names[code < STATUS_CLASSES ? code : 0];
 }

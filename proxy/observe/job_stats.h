@@ -44,7 +44,7 @@ status_class(unsigned status)
 }
 
 /* "2xx" ..., "none"; static. */
-const char *status_class_name(unsigned class);
+const char *status_class_name(unsigned code);
 
 /* What one worker counts of the job in a slot; it is the only writer. */
 struct job_counts {

@@ -153,13 +153,13 @@ render_responses(FILE *out, const struct shared_stats *stats)
 	    "Exchanges that ended, by protocol and class of status; none: the client got no "
 	    "answer.");
 	for (unsigned version = 0; version < PROTOCOLS; version++)
-		for (unsigned class = 0; class < STATUS_CLASSES; class ++) {
+		for (unsigned code = 0; code < STATUS_CLASSES; code++) {
 			uint64_t count =
 			    sum(stats, offsetof(struct worker_stats, responses) +
-					   (version * STATUS_CLASSES + class) * sizeof(counter));
+					   (version * STATUS_CLASSES + code) * sizeof(counter));
 
 			fprintf(out, "%s{protocol=\"%s\",code=\"%s\"} %llu\n", name,
-			    protocol_names[version], status_class_name(class),
+			    protocol_names[version], status_class_name(code),
 			    (unsigned long long)count);
 			http2 += version == HTTP_2 ? count : 0;
 		}
