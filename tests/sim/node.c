@@ -158,13 +158,13 @@ choose_place(struct node *node)
 }
 
 /*
- * After a few calls of one order: each order is as likely as the others, however seldom it comes
- * by. Of the orders of a run (some hundreds) one, a few, or some dozens are drawn.
+ * Right after a reading of the clock, in calls of one order: each order is as likely as the others,
+ * however seldom it comes by. Of the orders of a run (some dozens) one, a few or many are drawn.
  */
 static void
 choose_order(struct node *node)
 {
-	static const unsigned shares[] = {8, 64, 512};
+	static const unsigned shares[] = {2, 8, 32};
 
 	choose_place(node);
 	node->pause_share = shares[random_below(&node->random, 3)];
@@ -229,7 +229,9 @@ note_call(struct node *node, const char *call)
 static bool
 is_in_order(const struct node *node)
 {
-	uint64_t mixed = (node->recent ^ node->pause_salt) * 0x9e3779b97f4a7c15u;
+	/* The call before the reading, the reading, and the call after it. */
+	uint64_t order = node->recent & 0xffffffffffff;
+	uint64_t mixed = (order ^ node->pause_salt) * 0x9e3779b97f4a7c15u;
 
 	return (mixed >> 32) % node->pause_share == 0;
 }
@@ -242,7 +244,7 @@ stops_here(struct node *node, const char *call)
 	node->read_clock = strcmp(call, "clock_gettime") == 0;
 	note_call(node, call);
 	if (node->pause_ns > 0 && node->pause_share > 0)
-		return !node->read_clock && is_in_order(node);
+		return clock_was_read && !node->read_clock && is_in_order(node);
 	return node->pause_ns > 0 && is_place(node, call, clock_was_read) &&
 	       node->pause_after-- == 0;
 }
