@@ -57,6 +57,7 @@ struct job_forms {
 	const char *domain; /* host form <job>.<domain>; NULL: off */
 	const char *prefix; /* path form <prefix>/<job>/..., such as "/jobs"; NULL: off */
 	const char *fixed;  /* the job of a sidecar, which has neither domain nor prefix; or NULL */
+	const char *fixed_host;	     /* its own host, where people sign in; NULL: none */
 	const char *fixed_url;	     /* its backend, instead of the one in its record; or NULL */
 	struct job_url fixed_target; /* fixed_url, parsed */
 	const char *labels; /* of the fixed job, as a selector's text; NULL: its record has them */

@@ -167,6 +167,19 @@ show_sign_out(const struct local_call *call, struct local_answer *answer)
 	return pages_show(call, answer, OUTCOME_ANSWERED, 200, &page);
 }
 
+/* A proxy in front (nginx) that cannot hand on our redirect sends the browser here, with a path. */
+static enum local_action
+start(const struct local_call *call, struct local_answer *answer)
+{
+	struct slice query = slice_after(call->request->query, call->request->query.len > 0);
+	char room[PAGE_TO_MAX];
+	struct slice to = form_field(query, SLICE("to"), room, sizeof(room));
+
+	if (!page_to_is_local(to) || slice_starts_with(to, SLICE(OUR_PATHS)))
+		to = SLICE("/");
+	return return_trip_start(call, to, answer) ? LOCAL_ANSWER : LOCAL_UNAVAILABLE;
+}
+
 static enum local_action
 get(const struct local_call *call, struct local_answer *answer)
 {
@@ -180,7 +193,7 @@ get(const struct local_call *call, struct local_answer *answer)
 		return sign_in_call_signed_out(call, answer);
 	if (!slice_equal(path, SLICE(SIGN_IN)))
 		return pages_not_found(answer);
-	return return_trip_start(call, SLICE("/"), answer) ? LOCAL_ANSWER : LOCAL_UNAVAILABLE;
+	return start(call, answer);
 }
 
 enum local_action

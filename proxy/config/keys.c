@@ -295,6 +295,9 @@ const struct config_key config_keys[] = {
 		"with the same browser.key_file. Its name and certificate must lead to this "
 		"gateway, as jobs' hosts do. Under jobs.domain no job may have the id of this "
 		"host. When left out, each job's host has its own page."},
+    {"browser.job_host", TEXT_OF(DOMAIN, jobs.fixed_host), .example = "notebook.example.org",
+	.help = "The host of a sidecar's job, for browser.host: only at this host people sign in, "
+		"and only there the sign-in leads back."},
     {"browser.session", TIME(browser.session), .default_value = "12h", .min = SECOND,
 	.max = 30 * DAY,
 	.help = "How long a session lives; what it has opened (WebSockets, streams) ends with it."},

@@ -192,16 +192,22 @@ static bool
 check_sign_in_host(struct builder *builder)
 {
 	const struct config *config = &builder->config;
-	const char *host = config->browser.host;
+	const char *host = config->browser.host, *job_host = config->jobs.fixed_host;
 
+	if (job_host != NULL && (host == NULL || config->jobs.fixed == NULL))
+		return builder_key_error(
+		    builder, "browser.job_host", "needs browser.host and jobs.fixed");
 	if (host == NULL)
 		return true;
 	if (!config->browser.sign_in)
 		return builder_key_error(
 		    builder, "browser.host", "needs browser.sign_in, which is off");
-	if (config->jobs.domain == NULL)
+	if (config->jobs.domain == NULL && job_host == NULL)
 		return builder_key_error(builder, "browser.host",
-		    "needs jobs.domain: only jobs with a host of their own have a sign-in");
+		    "needs jobs.domain (or for a sidecar browser.job_host): only jobs with a host "
+		    "of their own have a sign-in");
+	if (job_host != NULL && strcmp(host, job_host) == 0)
+		return builder_key_error(builder, "browser.host", "is browser.job_host, too");
 	if (config->control.host != NULL && strcmp(host, config->control.host) == 0)
 		return builder_key_error(builder, "browser.host", "is control.host, too");
 	return true;

@@ -83,7 +83,8 @@ find_route(struct exchange *exchange, const struct request *request)
 	bool forward_auth = exchange->peer->forward_auth;
 	/* Forward auth is about jobs: no other proxy leads to the gateway's own hosts. */
 	const struct route_forms forms = {options->jobs.domain, options->jobs.prefix,
-	    options->jobs.fixed, forward_auth ? NULL : options->control_host,
+	    options->jobs.fixed, options->jobs.fixed_host,
+	    forward_auth ? NULL : options->control_host,
 	    forward_auth ? NULL : options->sign_in_host, options->jobs.taken};
 	struct slice authority = request->authority, path = request->path;
 	struct route *route = &exchange->route;
@@ -97,8 +98,9 @@ find_route(struct exchange *exchange, const struct request *request)
 again:
 	route_find(&forms, authority, path, route);
 	if (comes_back) { /* only a job with a host of its own has a sign-in */
-		route->names_job = route->names_job && route->prefix_len == 0;
+		route->names_job = route->names_job && route->own_host;
 		route->job_len = route->names_job ? route->job_len : 0;
+		route->port = route->names_job ? route->port : 0;
 		route->prefix_len = 0;
 		route->names_control = false;
 		route->names_sign_in = true;
@@ -157,6 +159,19 @@ exchange_forward_auth_query(struct exchange *exchange, const struct request *req
 	    SLICE("Your proxy forwards the query to the job, which must not see a token. Send "
 		  "it in a field: Authorization: Bearer <token>."));
 	return false;
+}
+
+/* True when the other proxy asks about one of our own paths: it should send those to us, since an
+ * answer of 2xx here would let the request pass to the job. */
+static bool
+exchange_forward_auth_ours(struct exchange *exchange, const struct request *request)
+{
+	if (!slice_starts_with(request->path, SLICE(OUR_PATHS)))
+		return false;
+	exchange_reject(exchange, request, 404, SLICE("Not found"),
+	    SLICE("Paths below /.jobgate/ are the gateway's: your proxy must send them to its "
+		  "listener for jobs, without a question."));
+	return true;
 }
 
 /* ---- the steps ---- */
@@ -239,10 +254,14 @@ step_local(struct authorization *run)
 	struct exchange *exchange = run->exchange;
 	bool sign_in_host = exchange->route.names_sign_in;
 
-	if ((sign_in_host || exchange_has_sessions(exchange)) &&
-	    exchange_handle(exchange, sign_in_host ? LOCAL_SIGN_IN : LOCAL_ROUTED, run->request))
-		return STEP_DONE;
-	return STEP_CREDENTIAL;
+	if (!sign_in_host && !exchange_has_sessions(exchange))
+		return STEP_CREDENTIAL;
+	if (exchange->peer->forward_auth)
+		return exchange_forward_auth_ours(exchange, run->request) ? STEP_DONE
+									  : STEP_CREDENTIAL;
+	return exchange_handle(exchange, sign_in_host ? LOCAL_SIGN_IN : LOCAL_ROUTED, run->request)
+		   ? STEP_DONE
+		   : STEP_CREDENTIAL;
 }
 
 static enum authorize_step

@@ -22,16 +22,20 @@ static const struct local_handler *const handlers[][3] = {
 static enum local_host
 host_of(const struct exchange *exchange)
 {
-	if (exchange->context->options.jobs.fixed != NULL)
-		return LOCAL_HOST_FIXED;
-	return exchange->route.prefix_len > 0 ? LOCAL_HOST_OF_MANY : LOCAL_HOST_OF_ONE;
+	if (exchange->route.own_host)
+		return LOCAL_HOST_OF_ONE;
+	return exchange->context->options.jobs.fixed != NULL ? LOCAL_HOST_FIXED
+							     : LOCAL_HOST_OF_MANY;
 }
 
 bool
 exchange_has_sessions(const struct exchange *exchange)
 {
-	return exchange->context->options.session_key != NULL && !exchange->peer->forward_auth &&
-	       exchange->route.names_job && host_of(exchange) == LOCAL_HOST_OF_ONE;
+	const struct exchange_options *options = &exchange->context->options;
+
+	return options->session_key != NULL && exchange->route.names_job &&
+	       exchange->route.own_host &&
+	       (!exchange->peer->forward_auth || options->sign_in_host != NULL);
 }
 
 /* X-Forwarded-Prefix of a trusted proxy, if it is a path. */
@@ -300,6 +304,16 @@ exchange_local_judged(struct exchange *exchange, const struct request *request,
 	    handler->decided(&call, (struct slice){0}, verdict, NULL, &answer), &answer);
 }
 
+/* Another proxy hands our answer on to the browser, unless it is nginx: that takes only 401 and 403
+ * from us. */
+static bool
+proxy_hands_on(const struct exchange *exchange, const struct request *request)
+{
+	return exchange->context->options.sign_in_host != NULL && exchange->route.own_host &&
+	       field_value(&request->fields, FIELD_X_ORIGINAL_URL).at == NULL &&
+	       field_value(&request->fields, FIELD_X_ORIGINAL_URI).at == NULL;
+}
+
 bool
 exchange_refuse_person(
     struct exchange *exchange, const struct request *request, enum verdict verdict)
@@ -310,11 +324,12 @@ exchange_refuse_person(
 	struct local_call call;
 	struct local_reply reply;
 
-	if (!exchange->html || exchange->peer->forward_auth || !exchange->route.names_job ||
-	    context->options.session_key == NULL)
+	if (!exchange->html || !exchange->route.names_job || context->options.session_key == NULL ||
+	    (exchange->peer->forward_auth && !proxy_hands_on(exchange, request)))
 		return false;
 	call = exchange_local_call(exchange, request);
-	if (!sign_in_handler.refused(&call, verdict, &answer))
+	if (!sign_in_handler.refused(&call, verdict, &answer) ||
+	    (exchange->peer->forward_auth && answer.status != 303))
 		return false;
 	counter_add(&context->stats->verdicts[verdict], 1);
 	if (answer.status == 303)

@@ -116,6 +116,7 @@ host_form(const struct route_forms *forms, struct slice label, struct route *out
 									  : label.at[i]);
 	name_job(forms, (struct slice){text, label.len}, out);
 	name_port_of_label(forms, (struct slice){text, label.len}, out);
+	out->own_host = out->names_job;
 }
 
 /* "/jobs/<id>" or "/jobs/<id>/rest", with <id> or <id>:<port>. */
@@ -148,7 +149,7 @@ route_find(
 {
 	struct slice label;
 
-	out->names_control = out->names_job = out->names_sign_in = false;
+	out->names_control = out->names_job = out->names_sign_in = out->own_host = false;
 	out->job_len = 0;
 	out->prefix_len = 0;
 	out->port = 0;
@@ -162,10 +163,12 @@ route_find(
 		out->names_sign_in = true;
 		return;
 	}
-	if (forms->fixed != NULL)
+	if (forms->fixed != NULL) {
 		set_job(out, slice_of(forms->fixed));
-	else if (forms->domain != NULL &&
-		 route_under_domain(host_of(authority), slice_of(forms->domain), &label))
+		out->own_host = forms->fixed_host != NULL &&
+				slice_equal_nocase(host_of(authority), slice_of(forms->fixed_host));
+	} else if (forms->domain != NULL &&
+		   route_under_domain(host_of(authority), slice_of(forms->domain), &label))
 		host_form(forms, label, out);
 	else if (forms->prefix != NULL)
 		path_form(forms, path, out);

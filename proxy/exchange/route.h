@@ -10,6 +10,7 @@ struct route_forms {
 	const char *domain;	  /* <job>.<domain>, and <job>-<port>.<domain> */
 	const char *prefix;	  /* <prefix>/<job>/rest, and <prefix>/<job>:<port>/rest */
 	const char *fixed;	  /* every request is for this job */
+	const char *fixed_host;	  /* whose own host is this one; NULL: it has none */
 	const char *control;	  /* a host that is no job's but the control API's */
 	const char *sign_in;	  /* a host that is no job's but the sign-in host */
 	const char *const *taken; /* ids that no job may have, because those hosts would be its
@@ -23,6 +24,7 @@ struct route_forms {
  */
 struct route {
 	bool names_control, names_job; /* one of them at most */
+	bool own_host;	       /* the host leads to this job alone: a browser origin of its own */
 	bool names_sign_in;    /* the sign-in host; the job is then the one to come back to */
 	unsigned char job_len; /* of the id that the request is for; 0 unless names_job */
 	char job[JOB_ID_MAX];  /* a valid id, in lower case (host form: RFC 9110 section 4.2.3) */

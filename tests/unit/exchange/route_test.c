@@ -46,8 +46,9 @@ static void
 control_host(void **state)
 {
 	static const struct route_forms forms = {
-	    "jobs.example.org", "/jobs", NULL, "control.jobs.example.org"};
-	static const struct route_forms sidecar = {NULL, NULL, "only", "control.example.org"};
+	    .domain = "jobs.example.org", .prefix = "/jobs", .control = "control.jobs.example.org"};
+	static const struct route_forms sidecar = {
+	    .fixed = "only", .control = "control.example.org"};
 	static const char *const its[] = {"control.jobs.example.org", "CONTROL.Jobs.example.ORG",
 	    "control.jobs.example.org.", "control.jobs.example.org:8080"};
 	static const char *const others[] = {"control.jobs.example.orgx",
@@ -94,6 +95,28 @@ sign_in_host(void **state)
 	expect_none(&forms, "gateway", "/jobs/control/");
 	expect_none(&forms, "a.auth.jobs.example.org", "/");
 	assert_false(route.names_sign_in);
+}
+
+/* A host of its own: one under the domain, and a sidecar's if it is named. */
+static void
+own_host(void **state)
+{
+	static const struct route_forms unnamed = {.fixed = "only"};
+	static const struct route_forms named = {.fixed = "only", .fixed_host = "only.example.org"};
+
+	(void)state;
+	find(&both, "demo.jobs.example.org", "/");
+	assert_true(route.own_host);
+	find(&both, "gateway", "/jobs/demo/");
+	assert_false(route.own_host);
+	find(&both, "de_mo.jobs.example.org", "/");
+	assert_false(route.own_host);
+	find(&unnamed, "only.example.org", "/");
+	assert_true(route.names_job && !route.own_host);
+	find(&named, "ONLY.example.org.:8443", "/");
+	assert_true(route.names_job && route.own_host);
+	find(&named, "other.example.org", "/");
+	assert_true(route.names_job && !route.own_host);
 }
 
 /* The id in the control API's host is no job's, not even for forward auth or in a path. */
@@ -376,6 +399,7 @@ main(void)
 	    cmocka_unit_test(control_host),
 	    cmocka_unit_test(taken_id),
 	    cmocka_unit_test(sign_in_host),
+	    cmocka_unit_test(own_host),
 	    cmocka_unit_test(host_form),
 	    cmocka_unit_test(path_form),
 	    cmocka_unit_test(ids_in_paths_have_one_spelling),
