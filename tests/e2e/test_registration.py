@@ -115,6 +115,13 @@ def test_one_that_is_not_ours(sidecar, records, backend):
     says(gateway, f"job {job} is registered, with a lease of 3 s")
 
 
+def test_a_port_of_another_job(sidecar, records):
+    owner = records.job("http://127.0.0.1:1", **{"port:9000": "http://127.0.0.1:2"})
+    gateway, job = sidecar(f"{owner}-9000")
+    says(gateway, f"job {job} is not registered: a port of another job has its host")
+    assert record(records, job) == {}
+
+
 def test_a_store_that_comes_later(sidecar, make_folder):
     server = RedisServer(make_folder("redis")).start()
     server.stop()
