@@ -115,7 +115,8 @@ host_form(const struct route_forms *forms, struct slice label, struct route *out
 		text[i] = (char)(label.at[i] >= 'A' && label.at[i] <= 'Z' ? label.at[i] + 32
 									  : label.at[i]);
 	name_job(forms, (struct slice){text, label.len}, out);
-	name_port_of_label(forms, (struct slice){text, label.len}, out);
+	if (label.len > 0 && text[label.len - 1] <= '9') /* most labels end with a letter */
+		name_port_of_label(forms, (struct slice){text, label.len}, out);
 	out->own_host = out->names_job;
 }
 

@@ -1,17 +1,22 @@
 """Jobs with several ports: <job>-<port>.<domain> and <prefix>/<job>:<port>/, served as the job's record and no other job allows (access.md)."""
 
 import select
+import types
 
 import pytest
 
 from harness.control import Control
-from harness.gateway import DOMAIN, PREFIX
+from harness.gateway import DOMAIN, PREFIX, REPOSITORY
 from harness.process import eventually, free_port
 from harness.raw import Backend, Closed
 from harness.scene import request_bytes
 from harness.store import random_id
+from harness.visitor import SIGN_IN_HOST, Visitor
 from test_authorize_endpoint import ask, asking, forwarded  # noqa: F401
 from test_browser import HTML, behind_tls, form, request as plain_request, sign_in  # noqa: F401
+from test_grpc_page import demo
+from test_job_run import run, served  # noqa: F401
+from test_sign_in_host import signed_in, status as status_of_visitor
 
 PORT = 9000
 
@@ -276,6 +281,19 @@ def test_session_is_for_one_of_both(behind_tls, records, backends):  # noqa: F81
     assert by_cookie(ports, of_port, ports.host(), ports.other) == 200
 
 
+def test_sign_in_host(module_gateways, records, backends):
+    """One sign-in is for all jobs, so its cookie counts for whatever is served at this host."""
+    gateway = module_gateways.start({"browser": {"host": SIGN_IN_HOST}, "backends": {"trusted_proxies": ["127.0.0.1"]}})
+    ports, visitor = Ports(gateway, records, backends), Visitor(gateway)
+    scene = types.SimpleNamespace(host=ports.host(), gateway=gateway, backend=ports.other, token=ports.token)
+    signed_in(scene, visitor)
+    assert status_of_visitor(scene, visitor) == 200
+    records.client.hset(ports.key(), "label:team", "b")
+    eventually(lambda: status_of_visitor(scene, visitor) == 403, "the job to be out of reach")
+    records.job(ports.other.url, {"team": "a"}, f"{ports.id}-{PORT}")
+    eventually(lambda: status_of_visitor(scene, visitor) == 200, "the job that has the host now")
+
+
 # ---- the API ----
 
 @pytest.fixture(scope="module")
@@ -383,3 +401,19 @@ def test_command_line(gateway):
         assert refused.status == 2 and "for --port" in refused.err, wrong
     assert "given twice" in cli("job", "set", job_id, "--port", "80=", "--port", f"80={URL}").err
     assert "Ports" not in cli("job", "create").out
+
+
+def test_job_run(run, gateway, records):  # noqa: F811
+    """A service at its own port and a gRPC model at another one, of one command."""
+    own, model, job_id = free_port(), free_port(), f"j{random_id(6)}"
+    command = ["/bin/sh", "-c", f"/usr/bin/python3 -B {REPOSITORY}/deploy/demo_grpc.py serve 127.0.0.1:{model} & "
+               f"trap 'kill $!' EXIT; /usr/bin/python3 -m http.server --bind 127.0.0.1 {own}"]
+    run("--id", job_id, "-l", "team=a", "--port", str(own), "--port", f"{model}=grpc://127.0.0.1:{model}", command=command)
+    token = records.token(selector="team=a")
+    eventually(lambda: served(gateway, job_id, token) == 200, "the service", patience=30)
+
+    def asked():
+        return demo("ask", gateway, f"{job_id}-{model}.{DOMAIN}", token.value, "hello").communicate()[0] == "HELLO\n"
+    eventually(asked, "the model", patience=30)
+    assert demo("ask", gateway, f"{job_id}-{model}.{DOMAIN}", records.token(selector="team=b").value, "x").communicate()[1].startswith("PERMISSION_DENIED")
+    assert served(gateway, f"{job_id}-{own}", token) == 403  # its own port is no further one

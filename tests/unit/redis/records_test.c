@@ -259,6 +259,28 @@ a_job(void **state)
 	free(record);
 }
 
+/* They come in the order of their numbers, and one that breaks the rules breaks the record. */
+static void
+ports_of_a_job(void **state)
+{
+	struct hash hash = job_hash();
+	const struct job_ports *ports;
+	struct record *record;
+
+	(void)state;
+	set(&hash, SLICE("port:9000"), SLICE("grpc://h:1"));
+	set(&hash, SLICE("port:80"), SLICE("unix:/s"));
+	record = decode_good(RECORD_JOB, &hash);
+	ports = &record->job.ports;
+	assert_int_equal(ports->count, 2);
+	assert_int_equal(ports->items[0].number, 80);
+	assert_int_equal(ports->items[0].url.scheme, JOB_URL_UNIX);
+	assert_int_equal(ports->items[1].number, 9000);
+	assert_int_equal(ports->items[1].url.scheme, JOB_URL_H2C);
+	assert_ptr_equal(ports->items[1].url.host.at, ports->items[1].url_text.at + 7);
+	free(record);
+}
+
 static void
 a_job_may_have_next_to_nothing(void **state)
 {
@@ -376,6 +398,7 @@ main(void)
 	    cmocka_unit_test(addresses),
 	    cmocka_unit_test(dates),
 	    cmocka_unit_test(a_job),
+	    cmocka_unit_test(ports_of_a_job),
 	    cmocka_unit_test(a_job_may_have_next_to_nothing),
 	    cmocka_unit_test(a_job_with_a_bad_field_is_broken),
 	};
