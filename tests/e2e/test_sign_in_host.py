@@ -2,12 +2,14 @@
 
 import re
 import select
+import types
 import urllib.parse
 
 import pytest
 
 from harness.gateway import DOMAIN
 from harness.process import eventually
+from harness.raw import Backend
 from harness.scene import Scene
 from harness.store import Records
 from harness.visitor import HTML, LOAD, SIGN_IN_HOST, Visitor, code_of, policy_of, texts_of
@@ -154,6 +156,17 @@ def test_one_sign_in_opens_all_jobs_in_reach(scene, scene_of, gateway, visitor, 
     assert response.status == 303 and visitor.arrive(response.field("location")) == "/"
     assert status(beyond, visitor) == 200
     eventually(lambda: status(first, visitor) == 401 and status(second, visitor) == 401, "the first sign-in to end")
+
+
+def test_a_port_of_a_job_needs_no_second_sign_in(scene, gateway, visitor, records):
+    with Backend() as backend:
+        records.client.hset(records.job_key(scene.job), "port:9000", backend.url)
+        signed_in(scene, visitor)
+        port = types.SimpleNamespace(host=f"{scene.job}-9000.{DOMAIN}", gateway=gateway, backend=backend)
+        assert visitor.arrive(visitor.ask(visitor.way(f"https://{port.host}/x")).field("location")) == "/x"
+        assert status(port, visitor) == 200
+        visitor.post(f"https://{scene.host}/.jobgate/sign-out")
+        eventually(lambda: status(port, visitor) == 401, "the sign-in to end there, too")
 
 
 def test_it_says_whether_one_is_signed_in(scene, visitor):
