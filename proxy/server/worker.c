@@ -169,6 +169,14 @@ may_accept(const struct worker *worker, uint64_t now_ms)
 		   counter_get(&worker->setup->stats->without_store) != 0);
 }
 
+/* The control process may have been started. */
+static void
+follow_control(struct worker *worker)
+{
+	if (worker->channel != NULL && worker->accepting)
+		channel_look(worker->channel);
+}
+
 /* Begin to accept. Until then clients wait in the sockets' queues, or other workers serve them. */
 static void
 on_accept_check(struct timer *timer)
@@ -183,6 +191,7 @@ on_accept_check(struct timer *timer)
 		return;
 	worker->accepting = true;
 	start_accepting(worker);
+	follow_control(worker);
 	publish(worker);
 	counter_set(&worker->setup->stats->accepting, 1);
 }
@@ -203,14 +212,6 @@ follow_orphans(struct worker *worker)
 	if (orphans_look(worker) && worker->accepting && !worker->paused && !worker->draining &&
 	    !orphans_accept(worker, true))
 		pause_because(worker, errno);
-}
-
-/* The control process may have been started. */
-static void
-follow_control(struct worker *worker)
-{
-	if (worker->channel != NULL && worker->accepting)
-		channel_look(worker->channel);
 }
 
 static void

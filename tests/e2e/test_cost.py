@@ -48,6 +48,7 @@ def measured(gateways, records, nginx_backend, release, tmp_path):
         wrapper.write_text(f"#!/bin/sh\nexec {' '.join(map(str, tool))} {release} \"$@\"\n")
         wrapper.chmod(0o755)
         gateway = gateways.start({"log": {"level": "info", "access": None}}, program=str(wrapper))
+        gateway.await_workers()
         token, job = records.token(), records.job(nginx_backend.url)
 
         def ask(clients, mark, fields=()):

@@ -31,6 +31,7 @@ def measured(gateways, records, nginx_backend, tmp_path):
         wrapper.write_text(f"#!/bin/sh\nexec {' '.join(map(str, tool))} {program} \"$@\"\n")
         wrapper.chmod(0o755)
         gateway = gateways.start({"log": {"level": "info", "access": None}}, program=str(wrapper))
+        gateway.await_workers()
         token, host = records.token(), f"{records.job(nginx_backend.url)}.{DOMAIN}"
 
         def headers(stream, mark):

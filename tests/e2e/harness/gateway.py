@@ -172,6 +172,13 @@ class Gateway:
         self.await_control()
         self.family = self.processes()
 
+    def await_workers(self):
+        """Wait until each worker has its connection to the control process: it makes no such call later."""
+        def check():
+            from .control import Control  # which needs this file
+            return Control(self.socket_path).call("GET", "/v1/sessions").json["silent_workers"] == 0
+        eventually(check, "the workers to be connected to the control process")
+
     def await_control(self):
         """Readiness is the workers' affair: wait as well until the control process has its store, if it gets it soon."""
         deadline = time.monotonic() + 3
