@@ -152,7 +152,23 @@ was_not_authorized(const struct world *world, const struct sim_exchange *exchang
 	       judge_holds(world, plan, from_ns, to_ns, EXPIRED, -1);
 }
 
-/* Likewise. */
+/*
+ * The host "job-2" may also be that of port 2 of a job "job". A session there is bound to one of
+ * the two: where it does not reach what is served there, its browser signs in again.
+ */
+static bool
+must_sign_in_again(const struct world *world, const struct sim_exchange *exchange, uint64_t from_ns,
+    uint64_t to_ns)
+{
+	const struct exchange_plan *plan = &exchange->plan;
+
+	return plan->by_session && plan->job > 0 &&
+	       strcmp(exchange->title, "Token required") == 0 &&
+	       (judge_holds(world, plan, from_ns, to_ns, NOT_FOUND, -1) ||
+		   judge_holds(world, plan, from_ns, to_ns, FORBIDDEN, -1));
+}
+
+/* The title says which of the two it is. */
 static bool
 was_forbidden(const struct world *world, const struct sim_exchange *exchange, uint64_t from_ns,
     uint64_t to_ns)
@@ -183,6 +199,7 @@ judge_refusal_is_right(
 	case 401: /* that a value could not be hashed for lack of memory counts as not valid */
 		return (exchange->status == 401 || world->scenario.failed_auth_rate != 0) &&
 		       (was_not_authorized(world, exchange, from_ns, to_ns) ||
+			   must_sign_in_again(world, exchange, from_ns, to_ns) ||
 			   judge_session_may_be_over(world, exchange, to_ns) ||
 			   exchange->sent_ns <= world->judge.memory_ns);
 	case 403:
