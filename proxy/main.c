@@ -157,6 +157,7 @@ find_store(void *ctx, const char *file, struct bulk_store *out)
 							   : source->child.url,
 	    .prefix = source->config->store.prefix,
 	    .ca_file = source->config->store.ca_file,
+	    .password_file = source->config->store.password_file,
 	    .dir = source->config->store.write_url == NULL ? source->config->store.state_dir : NULL,
 	    .taken = source->config->jobs.taken,
 	};

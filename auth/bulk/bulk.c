@@ -180,6 +180,7 @@ run(const struct bulk_options *options, const struct bulk_store *at,
 		    .url = at->url,
 		    .prefix = at->prefix,
 		    .ca_file = at->ca_file,
+		    .password_file = at->password_file,
 		    .log = {STDERR_FILENO, LOG_LEVEL_WARNING, "store", false},
 		});
 	if (task.store != NULL)
@@ -210,9 +211,10 @@ bulk_main(int argc, char **argv, bool (*load)(void *ctx, const char *file, struc
 		goto done;
 	result = TASK_WRONG;
 	if (options.url != NULL)
-		at = (struct bulk_store){options.url,
-		    options.prefix != NULL ? options.prefix : redis_default_prefix(options.url),
-		    options.ca_file};
+		at = (struct bulk_store){.url = options.url,
+		    .prefix =
+			options.prefix != NULL ? options.prefix : redis_default_prefix(options.url),
+		    .ca_file = options.ca_file};
 	else if (!load(ctx, options.config, &at))
 		goto done;
 	result = run(&options, &at, resolver_open);

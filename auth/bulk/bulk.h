@@ -9,10 +9,11 @@
 
 /* Where the store is. All text outlives the command. */
 struct bulk_store {
-	const char *url;	  /* redis://, rediss://, unix: */
-	const char *prefix;	  /* of keys, "jobgate:" */
-	const char *ca_file;	  /* for rediss://; NULL: the system's */
-	const char *dir;	  /* the directory of a private store; NULL for another store */
+	const char *url;	   /* redis://, rediss://, unix: */
+	const char *prefix;	   /* of keys, "jobgate:" */
+	const char *ca_file;	   /* for rediss://; NULL: the system's */
+	const char *password_file; /* in place of the URL's password; NULL: none */
+	const char *dir;	   /* the directory of a private store; NULL for another store */
 	const char *const *taken; /* ids that no job may have, as their hosts are the gateway's own;
 				     NULL at the end */
 };

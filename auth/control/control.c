@@ -144,6 +144,7 @@ start_store(struct run *run)
 	    .of_primary = true,
 	    .prefix = setup->settings.key_prefix,
 	    .ca_file = setup->settings.ca_file,
+	    .password_file = setup->settings.password_file,
 	    .log = setup->log,
 	};
 

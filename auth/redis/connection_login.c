@@ -1,6 +1,10 @@
 /* connection_login.c - logs in, and finds out what the server is. */
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "auth/redis/connection_state.h"
 #include "jobgate/check.h"
@@ -107,20 +111,76 @@ send_login(
 		connection_fail(connection, "out of memory");
 }
 
+/* More than the tokens that clouds take as passwords. */
+#define PASSWORD_FILE_MAX 16384
+
+/* The first line of the file; false, with the connection failed, when there is none. */
+static bool
+read_password(struct redis_connection *connection, char out[PASSWORD_FILE_MAX + 1])
+{
+	const char *path = connection->url.password_file;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	ssize_t n = fd >= 0 ? read(fd, out, PASSWORD_FILE_MAX + 1) : -1;
+	char reason[400];
+
+	if (n < 0)
+		snprintf(
+		    reason, sizeof(reason), "store.password_file: %s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	if (n >= 0 && n <= PASSWORD_FILE_MAX) {
+		out[n] = '\0';
+		out[strcspn(out, "\r\n")] = '\0';
+		if (out[0] != '\0')
+			return true;
+	}
+	if (n >= 0)
+		snprintf(reason, sizeof(reason),
+		    "store.password_file: %s needs a line of at most %d bytes", path,
+		    PASSWORD_FILE_MAX);
+	connection_fail(connection, reason);
+	return false;
+}
+
+static void
+send_auth(struct redis_connection *connection, const char *password)
+{
+	const struct redis_login *login = &connection->url.login;
+
+	if (login->user[0] != '\0')
+		send_login(
+		    connection, on_login, 3, (const char *[]){"AUTH", login->user, password});
+	else
+		send_login(connection, on_login, 2, (const char *[]){"AUTH", password});
+}
+
+/* False: the connection has failed. */
+static bool
+send_auth_from_file(struct redis_connection *connection)
+{
+	char password[PASSWORD_FILE_MAX + 1];
+	bool good = read_password(connection, password);
+
+	if (good)
+		send_auth(connection, password);
+	OPENSSL_cleanse(password, sizeof(password));
+	return good;
+}
+
 /* AUTH and SELECT are sent only where the URL asks for them. */
 void
 connection_login(struct redis_connection *connection)
 {
 	const struct redis_url *url = &connection->url;
-	const struct redis_login *login = &url->login;
 	char database[16];
 
 	redis_connection_set_state(connection, CONNECTION_LOGIN);
-	if (login->given && login->user[0] != '\0')
-		send_login(connection, on_login, 3,
-		    (const char *[]){"AUTH", login->user, login->password});
-	else if (login->given)
-		send_login(connection, on_login, 2, (const char *[]){"AUTH", login->password});
+	if (url->password_file != NULL) {
+		if (!send_auth_from_file(connection))
+			return;
+	} else if (url->login.given) {
+		send_auth(connection, url->login.password);
+	}
 	if (url->database > 0) {
 		snprintf(database, sizeof(database), "%u", url->database);
 		send_login(connection, on_login, 2, (const char *[]){"SELECT", database});

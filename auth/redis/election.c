@@ -135,6 +135,7 @@ voter_connect(struct voter *voter)
 	struct redis_url url = {.tls = election->url.tls,
 	    .cluster = election->url.cluster,
 	    .port = voter->place.port,
+	    .password_file = election->url.cluster ? election->url.password_file : NULL,
 	    .login = election->url.cluster ? election->url.login : election->url.sentinel_login};
 	struct redis_connection *connection;
 

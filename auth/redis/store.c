@@ -279,6 +279,7 @@ store_new(const struct store_options *options)
 		log_error(&store->log, "the store's URL: %s", error);
 		goto fail;
 	}
+	store->url.password_file = options->password_file;
 	if (store->url.cluster && !cluster_prefix_has_tag(slice_of(store->prefix))) {
 		log_error(&store->log, REDIS_PREFIX_WITHOUT_TAG);
 		goto fail;

@@ -29,6 +29,7 @@ struct store_options {
 	const char *url;	   /* as url.h takes it */
 	const char *prefix;	   /* of keys, "jobgate:" */
 	const char *ca_file;	   /* for rediss://; NULL: the system's */
+	const char *password_file; /* in place of the URL's password; NULL: none */
 	/*
 	 * How many replicas confirm each change (WAIT), and how long that may take. Where some are
 	 * required, a deletion that finds nothing waits for them, too: it may repeat a deletion
@@ -47,8 +48,8 @@ struct store_options {
 };
 
 /*
- * Start to connect; all text is copied. NULL, with the reason in the log, when the URL is not valid
- * or memory is short.
+ * Start to connect; all text but password_file, which outlives the store, is copied. NULL, with the
+ * reason in the log, when the URL is not valid or memory is short.
  */
 struct store *store_new(const struct store_options *options);
 

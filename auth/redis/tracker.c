@@ -249,12 +249,14 @@ parse_urls(struct redis_tracker *tracker, const struct redis_tracker_options *op
 
 	if (!redis_url_parse(options->url, &tracker->url, error, cap))
 		return false;
+	tracker->url.password_file = options->password_file;
 	tracker->replica =
 	    options->primary_url != NULL && strcmp(options->primary_url, options->url) != 0;
 	if (tracker->replica) {
 		primary = &tracker->primary_url;
 		if (!redis_url_parse(options->primary_url, &tracker->primary_url, error, cap))
 			return false;
+		tracker->primary_url.password_file = options->password_file;
 		if (tracker->url.place_count > 0) {
 			snprintf(error, cap,
 			    "read_url leads to one server; sentinels and clusters belong "

@@ -28,6 +28,8 @@ struct redis_tracker_options {
 	    *primary_url; /* where changes go; NULL, or the same as url, when that is the primary */
 	const char *prefix;	   /* of keys, "jobgate:" */
 	const char *ca_file;	   /* for rediss://; NULL: the system's */
+	const char *password_file; /* in place of the URLs' password, outlives the tracker; NULL:
+				      none */
 	struct resolver *resolver; /* outlives the tracker; NULL where no URL has a name */
 	struct store_timeouts timeouts;
 	const struct tracker_tuning *tuning; /* NULL: that of jg_tuning */

@@ -34,6 +34,11 @@ struct redis_url {
 	bool cluster;				     /* the server is in a Redis Cluster */
 	char master[64];			     /* the name of the primary at the sentinels */
 	struct redis_login login;		     /* to Redis */
+	/*
+	 * Not from the text. The file that has the password of `login`; it is read for each
+	 * connection, outlives the URL and everything made from it. NULL: there is none.
+	 */
+	const char *password_file;
 	struct redis_login sentinel_login;
 	unsigned database;
 };

@@ -143,6 +143,7 @@ struct scope_quota {
 	TEXT(store_url)	     /* of the primary; NULL: a private store's */                         \
 	TEXT(key_prefix)     /* "jobgate:" */                                                      \
 	TEXT(ca_file)	     /* for rediss://; NULL: the system's */                               \
+	TEXT(password_file)  /* in place of the URL's password; NULL: none */                      \
 	TEXT(public_url)     /* what job_url shows, with {job} */                                  \
 	TEXT(realm)	     /* of WWW-Authenticate */                                             \
 	TEXT(fixed_job)	     /* the one job of a sidecar; or NULL */                               \

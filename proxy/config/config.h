@@ -50,14 +50,15 @@ struct config {
 	struct job_forms jobs;
 
 	struct {
-		const char *url;	  /* NULL: a private redis-server of our own */
-		const char *read_url;	  /* where workers read; NULL with url NULL only */
-		const char *write_url;	  /* the primary, where changes go; the same */
-		bool wait_required;	  /* control.process.wait has the rest */
-		const char *prefix;	  /* of keys, "jobgate:" */
-		const char *ca_file;	  /* for rediss://; NULL: the system's */
-		const char *state_dir;	  /* of the private redis-server */
-		const char *redis_server; /* its program, "redis-server" */
+		const char *url;	   /* NULL: a private redis-server of our own */
+		const char *read_url;	   /* where workers read; NULL with url NULL only */
+		const char *write_url;	   /* the primary, where changes go; the same */
+		bool wait_required;	   /* control.process.wait has the rest */
+		const char *prefix;	   /* of keys, "jobgate:" */
+		const char *ca_file;	   /* for rediss://; NULL: the system's */
+		const char *password_file; /* in place of the URLs' password; NULL: none */
+		const char *state_dir;	   /* of the private redis-server */
+		const char *redis_server;  /* its program, "redis-server" */
 		struct store_timeouts timeouts;
 		uint64_t max_staleness;
 		size_t cache_entries; /* for each worker */

@@ -235,6 +235,7 @@ derive_control(struct builder *builder)
 	process->store_url = config->store.write_url;
 	process->key_prefix = config->store.prefix;
 	process->ca_file = config->store.ca_file;
+	process->password_file = config->store.password_file;
 	process->realm = config->backends.forwarding.realm;
 	process->fixed_job = config->jobs.fixed;
 	process->fixed_url = config->jobs.fixed_url;

@@ -139,6 +139,12 @@ const struct config_key config_keys[] = {
 		"and the default is {jobgate}:."},
     {"store.ca_file", TEXT(store.ca_file), .example = "/etc/ssl/certs/redis-ca.pem",
 	.help = "CA certificates for rediss://, PEM; default: the system's."},
+    {"store.password_file", TEXT(store.password_file), .example = "/run/secrets/redis-password",
+	.help =
+	    "A file whose first line is the password of the store, in place of one in url, which "
+	    "then has only the user: redis://user:@host. It is read again for each connection, so "
+	    "another program may renew it, such as the tokens that clouds take as passwords. "
+	    "Sentinels do not get it."},
     {"store.state_dir", TEXT(store.state_dir), .example = "/var/lib/jobgate",
 	.reload = RELOAD_EXTERNAL_ONLY,
 	.help =

@@ -87,6 +87,9 @@ check_store(struct builder *builder)
 	if (config->store.url == NULL && config->store.read_url != NULL)
 		return builder_key_error(builder, "store.read_url",
 		    "needs store.write_url, the primary, where changes go");
+	if (config->store.url == NULL && config->store.password_file != NULL)
+		return builder_key_error(builder, "store.password_file",
+		    "needs store.url: the private store has no password");
 	if (strlen(config->store.prefix) > REDIS_PREFIX_MAX)
 		return builder_error(builder, builder_mark(builder, "store.prefix"),
 		    "store.prefix: at most %d bytes", REDIS_PREFIX_MAX);

@@ -84,6 +84,7 @@ check_store(const struct config *config, const struct log *log)
 	    .url = config->store.write_url,
 	    .prefix = config->store.prefix,
 	    .ca_file = config->store.ca_file,
+	    .password_file = config->store.password_file,
 	    .of_primary = true,
 	    .log = *log};
 	inquiry.store = resolver != NULL ? store_new(&options) : NULL;

@@ -168,4 +168,5 @@ tls_material_report(const struct config *config, const struct log *log, struct t
 	report_secret(log, "browser.key_file", config->browser.key_file);
 	if (has_password(config->store.read_url) || has_password(config->store.write_url))
 		report_secret(log, "the store's password", config->file);
+	report_secret(log, "store.password_file", config->store.password_file);
 }

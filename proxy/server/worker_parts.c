@@ -270,6 +270,7 @@ worker_store(struct worker *worker)
 	    .primary_url = worker->setup->primary_url,
 	    .prefix = config->store.prefix,
 	    .ca_file = config->store.ca_file,
+	    .password_file = config->store.password_file,
 	    .resolver = worker->resolver,
 	    .timeouts = config->store.timeouts,
 	    .tuning = &worker->tuning->tracker,

@@ -44,6 +44,34 @@ def test_a_node_of_a_cluster_is_refused(gateways, cluster_node, rules):
     eventually(lambda: gateway.health("/readyz")[0] == 503, "/readyz to say no")
 
 
+def test_a_password_from_a_file_is_read_for_each_connection(gateways, make_folder):
+    """As clouds renew theirs: the file changes, the server forgets the old one, and the connections end."""
+    server = RedisServer(make_folder("redis")).start()
+    file = make_folder("secret") / "password"
+
+    def renew(password):
+        server.client.execute_command("ACL", "SETUSER", "gate", "on", "resetpass", f">{password}", "~*", "&*", "+@all")
+        file.write_text(f"{password}\n")
+        for client in server.client.client_list():
+            if client["user"] == "gate":
+                server.client.client_kill_filter(_id=client["id"])
+    renew("first" + 2000 * "x")
+    gateway = gateways.start({"store": {**CLOCKS, "password_file": str(file)}}, store_url=f"redis://gate:@127.0.0.1:{server.port}")
+    records = Records(server.client)
+    job = records.job(UNREACHABLE)
+    for password in ("second", "third"):
+        renew(password)
+        eventually(lambda: status_of(gateway, job, records.token()) == 502, "the gateway to be back with the new password")
+        gateway.await_control()
+    file.unlink()
+    server.client.client_kill_filter(_type="normal", skipme=True)
+    eventually(lambda: f"store.password_file: {file}: No such file" in gateway.program.log(), "the log to say why")
+    assert not any(word in gateway.program.log() for word in ("first", "second", "third"))
+    file.write_text("third")
+    eventually(lambda: status_of(gateway, job, records.token()) == 502, "the gateway to be back")
+    server.stop()
+
+
 def test_one_that_must_not_answer_for_keys_is_no_longer_trusted(gateways, cluster_node, make_folder):
     """A node that knows that it is cut off from the others answers PING, so that alone would prove nothing."""
     relay = FaultRelay(make_folder("relay"), cluster_node.port)

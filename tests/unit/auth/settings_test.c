@@ -9,7 +9,7 @@
 
 #include "jobgate/settings.h"
 
-#define TEXTS 14
+#define TEXTS 15
 
 struct sample {
 	struct control_settings settings;
@@ -40,6 +40,7 @@ fill(struct sample *sample)
 	settings->workers_socket = sample->texts[11];
 	settings->register_url = sample->texts[12];
 	settings->taken_too = sample->texts[13];
+	settings->password_file = sample->texts[14];
 	sample->range = (struct ip_range){.address.s6_addr = {10}, .prefix = 104};
 	settings->scoped_urls = (struct ip_ranges){1, &sample->range};
 	settings->wait = (struct replica_wait){1, 2, 0};

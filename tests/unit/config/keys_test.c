@@ -260,9 +260,9 @@ derived(const char *text)
  * control_settings do so by themselves. */
 static const char *const of_the_control_process[] = {"listen", "jobs.domain", "jobs.prefix",
     "jobs.fixed", "jobs.fixed_url", "jobs.labels", "jobs.labels_file", "store.url",
-    "store.write_url", "store.prefix", "store.ca_file", "backends.realm", "timeouts.head",
-    "timeouts.keep_alive", "control.host", "control.metrics", "control.listen", "browser.host",
-    "log.level", "log.format"};
+    "store.write_url", "store.prefix", "store.ca_file", "store.password_file", "backends.realm",
+    "timeouts.head", "timeouts.keep_alive", "control.host", "control.metrics", "control.listen",
+    "browser.host", "log.level", "log.format"};
 
 static bool
 changes_control_process(const struct config_key *key)
