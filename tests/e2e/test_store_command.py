@@ -50,7 +50,7 @@ def fill(server):
     """Some records as an operator's script would write them, index included."""
     records = Records(server.client)
     tokens = [records.token(role, selector) for role in ("read", "operator") for selector in ("", "team=a", "team=a,x/y=")]
-    jobs = [records.job("unix:/x", {"team": "a", "b.example/c": ""}), records.job(), records.job("https://h:1/base", lease="60")]
+    jobs = [records.job("unix:/x", {"team": "a", "b.example/c": ""}), records.job(), records.job("https://h:1/base", lease="60", **{"port:9000": "grpc://h:2"})]
     server.client.zadd("jobgate:tokens", {token.id: number + 1 for number, token in enumerate(tokens)})
     server.client.zadd("jobgate:jobs", {job: number + 1 for number, job in enumerate(jobs)})
     return records, tokens, jobs
@@ -151,6 +151,16 @@ def test_from_the_gateways_own(gateways, target, store):
     assert lines[0] == {"kind": "token", **shown}
     assert lines[1].pop("created_ms") > 1700000000000
     assert lines[1] == {"kind": "job", **{name: value for name, value in job.items() if name not in ("job_url", "port_urls")}}
+
+
+def test_import_of_colliding_jobs(target, store):
+    """A port and a job of the same host: the one that comes second is left out, and the rest is imported."""
+    lines = [json.dumps({"kind": "job", "id": name, "url": None, "labels": {}, "ports": ports})
+             for name, ports in [("a", {"1": "unix:/x"}), ("a-1", {}), ("b-2", {}), ("b", {"2": "unix:/x"}), ("c", {})]]
+    made = store("import", server=target, stdin="\n".join(lines))
+    assert made.status == 1 and made.out == "imported 0 tokens and 3 jobs; 0 existed already and were not changed\n"
+    assert made.err.count("a job was left out") == 2
+    assert sorted(target.client.keys("jobgate:job:*")) == ["jobgate:job:a", "jobgate:job:b-2", "jobgate:job:c"]
 
 
 @pytest.mark.parametrize("spoil, problem", [
