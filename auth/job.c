@@ -2,6 +2,7 @@
 #include "jobgate/job.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 
 #include "auth/ascii.h"
 
@@ -47,6 +48,15 @@ jg_job_port_insert(struct job_port *ports, size_t count, const struct job_port *
 	for (; at > 0 && ports[at - 1].number > port->number; at--)
 		ports[at] = ports[at - 1];
 	ports[at] = *port;
+}
+
+struct slice
+jg_job_port_label(struct slice id, uint16_t number, char out[JOB_PORT_LABEL_MAX])
+{
+	int len =
+	    snprintf(out, JOB_PORT_LABEL_MAX, "%.*s-%u", (int)id.len, id.at, (unsigned)number);
+
+	return (struct slice){out, (size_t)len};
 }
 
 bool

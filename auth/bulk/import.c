@@ -104,6 +104,21 @@ check_created_ms(const struct import *import, struct input_error *error)
 	       wrong(error, INPUT_CREATED_MS, "milliseconds since 1970, a whole number");
 }
 
+/* The host of a port must not be one of the gateway's own. */
+static bool
+check_hosts(const struct import *import, const struct job *job, struct input_error *error)
+{
+	char room[JOB_PORT_LABEL_MAX];
+
+	for (size_t i = 0; i < job->ports.count; i++)
+		if (task_is_taken(import->task, RECORD_JOB,
+			jg_job_port_label(job->id, job->ports.items[i].number, room)))
+			return wrong(error, "ports",
+			    "the host of a port would be the gateway's own (control.host or "
+			    "browser.host)");
+	return true;
+}
+
 /* Read the line's object into import->input; false with what is wrong. */
 static bool
 read_record(struct import *import, struct input_error *error)
@@ -118,6 +133,8 @@ read_record(struct import *import, struct input_error *error)
 	if (task_is_taken(import->task, kind, record_id(record)))
 		return wrong(error, "id",
 		    "its host would be the gateway's own (control.host or browser.host)");
+	if (kind == RECORD_JOB && !check_hosts(import, &record->job, error))
+		return false;
 	if (!check_created_ms(import, error))
 		return false;
 	return kind != RECORD_TOKEN || (check_minted(import, &record->token, error) &&

@@ -169,6 +169,26 @@ check_id(struct call *call, const struct record_input *input)
 	return false;
 }
 
+/* The same for the hosts of its ports. */
+static bool
+check_hosts(struct call *call, struct slice id, const struct record_input *input)
+{
+	char room[JOB_PORT_LABEL_MAX], field[16];
+
+	for (size_t i = 0; i < input->port_count; i++) {
+		uint16_t number = input->ports[i].number;
+
+		if (!handler_job_is_taken(call->ctx, jg_job_port_label(id, number, room)))
+			continue;
+		snprintf(field, sizeof(field), "ports.%u", (unsigned)number);
+		call_refuse(call, 409, field,
+		    "the host of this port would be the gateway's own (control.host or "
+		    "browser.host): give the port another number");
+		return false;
+	}
+	return true;
+}
+
 void
 jobs_create(struct call *call)
 {
@@ -188,8 +208,9 @@ jobs_create(struct call *call)
 		handler_refuse_input(call, &error);
 		goto done;
 	}
-	if (!check_id(call, &input) || !check_urls(call, &input) ||
-	    !add_labels_of_scope(call, &input) || !handler_may_grow(call))
+	if (!check_id(call, &input) || !check_hosts(call, input.record.job.id, &input) ||
+	    !check_urls(call, &input) || !add_labels_of_scope(call, &input) ||
+	    !handler_may_grow(call))
 		goto done;
 	if (!creation_new(call, input.record.job.id)) {
 		call_refuse(call, 500, NULL, "no id could be made: memory or randomness is short");
@@ -288,7 +309,8 @@ jobs_patch(struct call *call)
 		handler_refuse_input(call, &error);
 		goto done;
 	}
-	if (!check_urls(call, &input) || (adds(&input) && !handler_may_grow(call)))
+	if (!check_hosts(call, call->id, &input) || !check_urls(call, &input) ||
+	    (adds(&input) && !handler_may_grow(call)))
 		goto done;
 	disk_make_room(control->disk);
 	view_time(clock_ms(CLOCK_REALTIME), now);

@@ -80,7 +80,14 @@ const struct job_port *jg_job_port_find(const struct job *job, uint16_t number);
 void jg_job_port_insert(struct job_port *ports, size_t count, const struct job_port *port);
 
 /*
- * The label of a port's host is the job's id, '-' and the number. If a label (a valid id itself)
+ * Write the label of a port's host: the job's id (at most JOB_ID_MAX bytes), '-' and the number. It
+ * is a host's only if it has at most JOB_ID_MAX characters.
+ */
+#define JOB_PORT_LABEL_MAX (JOB_ID_MAX + sizeof("-65535"))
+struct slice jg_job_port_label(struct slice id, uint16_t number, char out[JOB_PORT_LABEL_MAX]);
+
+/*
+ * The reverse of jg_job_port_label. If a label (a valid id itself)
  * has this form, *id_len is the length of the id at its beginning and *number the port; only the
  * last '-' counts, so "a-1-2" is port 2 of job "a-1". False for other labels: no number at the end,
  * one that jg_job_port_parse refuses, or nothing valid before it.

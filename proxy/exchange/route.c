@@ -1,7 +1,6 @@
 /* route.c - host form, path form and fixed job. */
 #include "exchange/route.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "http/write.h"
@@ -84,23 +83,23 @@ name_port_of_label(const struct route_forms *forms, struct slice label, struct r
 static void
 name_port(const struct route_forms *forms, struct slice id, struct slice number, struct route *out)
 {
-	char label[JOB_ID_MAX + sizeof("-65535")];
+	char room[JOB_PORT_LABEL_MAX];
+	struct slice label;
 	uint16_t port;
-	int len;
 
 	if (!jg_job_id_valid(id) || is_taken(forms, id) || !jg_job_port_parse(number, &port))
 		return;
-	len = snprintf(label, sizeof(label), "%.*s-%u", (int)id.len, id.at, (unsigned)port);
-	if (is_taken(forms, (struct slice){label, (size_t)len}))
+	label = jg_job_port_label(id, port, room);
+	if (is_taken(forms, label))
 		return;
 	set_job(out, id);
 	out->port = port;
 	out->owner_len = (unsigned char)id.len;
 	out->label_len = 0;
-	if ((size_t)len > JOB_ID_MAX)
+	if (label.len > JOB_ID_MAX)
 		return;
-	memcpy(out->job, label, (size_t)len);
-	out->label_len = (unsigned char)len;
+	memcpy(out->job, label.at, label.len);
+	out->label_len = (unsigned char)label.len;
 }
 
 /* A host's name means the same in any case of letters; ids are in lower case. */

@@ -374,6 +374,22 @@ def test_a_lease_that_has_ended(api, records):
     assert create(caller, f"{job_id}-1", lease=60).status == 201
 
 
+def test_hosts_of_the_gateway(module_gateways, records):
+    """control.host and browser.host are no port's."""
+    gateway = module_gateways.start({"control": {"host": f"control-1.{DOMAIN}"}, "browser": {"host": f"control-2.{DOMAIN}"}})
+    caller = Control(gateway.socket_path)
+    assert create(caller, "control").status == 201
+    for port in ["1", "2"]:
+        for refused in [patch(caller, "control", {port: URL}), create(caller, "control", {port: URL})]:
+            assert refused.status == 409 and refused.json["field"] == f"ports.{port}"
+    assert patch(caller, "control", {"3": URL}).status == 200
+    records.client.hset(records.job_key("control"), mapping={"port:1": URL, "port:2": URL})
+    with gateway.client() as client:
+        token = records.token()
+        for port in [1, 2]:
+            assert client.exchange(request_bytes("x", token, path=f"{PREFIX}/control:{port}/")).status == 404
+
+
 def test_scoped_operators(api):
     """control.scoped_urls holds for each port."""
     caller, job_id = api("team=a"), f"j{random_id(6)}"

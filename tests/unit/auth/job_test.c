@@ -346,6 +346,7 @@ labels_of_ports(void **state)
 {
 	static const char *const bad[] = {"", "a", "a-", "-1", "1", "a--1", "a-0", "a-01",
 	    "a-65536", "a-1-", "a-x", "a-1x", "a1", "-"};
+	char room[JOB_PORT_LABEL_MAX];
 	size_t id_len;
 	uint16_t number;
 
@@ -354,6 +355,7 @@ labels_of_ports(void **state)
 	assert_true(id_len == 1 && number == 80);
 	assert_true(jg_job_port_split(SLICE("1-2-3"), &id_len, &number));
 	assert_true(id_len == 3 && number == 3);
+	assert_true(slice_equal(jg_job_port_label(SLICE("a"), 65535, room), SLICE("a-65535")));
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_false(jg_job_port_split(slice_of(bad[i]), &id_len, &number));
 }
