@@ -1,6 +1,7 @@
 /* registration.c - keeps the record of a sidecar's job in the store. */
 #include "auth/control/registration.h"
 
+#include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,8 +13,6 @@
 #define FINISH_S 1
 #define TOLD_MAX FIXED_JOB_TEXT_MAX
 
-static const struct label_set NO_SCOPE = {0};
-
 struct registration {
 	struct store *store;
 	const struct control_settings *settings;
@@ -22,7 +21,8 @@ struct registration {
 	struct event_base *last_loop; /* with registration_finish: it ends with the next answer */
 	struct label labels[SELECTOR_LABELS_MAX];
 	struct job job; /* all but its times */
-	bool held;	/* the record is there, with our lease */
+	char mark[STORE_MARK_LEN + 1];
+	bool held; /* the lease has been renewed here */
 	bool under_way;
 	char told[TOLD_MAX]; /* what was logged last */
 };
@@ -71,7 +71,7 @@ hold(struct registration *registration, const struct job *job)
 	const char *id = registration->settings->fixed_job;
 
 	registration->held = true;
-	if (job != NULL && !is_as_configured(registration, job))
+	if (!is_as_configured(registration, job))
 		tell(registration, LOG_LEVEL_WARNING,
 		    "job %s has other labels or another URL in the store than here: this gateway "
 		    "goes by its own labels; jobgate job delete %s has it registered again",
@@ -82,88 +82,69 @@ hold(struct registration *registration, const struct job *job)
 	next(registration, registration->settings->register_ms / 3);
 }
 
-/* Nothing was changed. */
+/* Nothing was changed. record is another gateway's, or NULL. */
 static void
-refused(struct registration *registration, enum store_result result)
+refused(struct registration *registration, enum store_result result, const struct record *record)
 {
-	struct record record = {.kind = RECORD_JOB};
-	char text[FIXED_JOB_TEXT_MAX];
+	const char *id = registration->settings->fixed_job;
+	const struct record no_lease = {.kind = RECORD_JOB};
+	char text[FIXED_JOB_TEXT_MAX] = "";
 
 	registration->held = false;
-	if (registration->last_loop != NULL) { /* there is no next step that could tell why */
-		next(registration, 0);
-		return;
-	}
-	if (result == STORE_CONFLICT) {
-		record.job.lease = 0; /* that is what a renewal refuses */
-		result = STORE_OK;
-	}
-	if (fixed_job_problem(registration->settings, result, &record, text))
+	if (result == STORE_CONFLICT && record != NULL)
+		snprintf(text, sizeof(text),
+		    "job %s is in the store with other labels, another URL or another lease than "
+		    "here: this gateway does not renew that record, and registers the job when it "
+		    "has ended; jobgate job get %s shows it",
+		    id, id);
+	else
+		fixed_job_problem(registration->settings,
+		    result == STORE_CONFLICT ? STORE_OK : result, &no_lease, text);
+	if (text[0] != '\0')
 		tell(registration, LOG_LEVEL_WARNING, "%s", text);
 	/* If the store is out of reach, it says so itself. */
 	next(registration, text[0] != '\0' ? registration->settings->register_ms / 3 : AGAIN_MS);
 }
 
-static void create(struct registration *registration);
-
 static void
-renewed(void *ctx, enum store_result result, const struct record *record)
+registered(void *ctx, enum store_result result, const struct record *record)
 {
 	struct registration *registration = ctx;
 
 	if (result == STORE_OK)
 		hold(registration, &record->job);
-	else if (result == STORE_ABSENT && registration->last_loop == NULL)
-		create(registration);
 	else
-		refused(registration, result);
-}
-
-static void
-renew(struct registration *registration)
-{
-	store_job_renew(
-	    registration->store, registration->job.id, &NO_SCOPE, renewed, registration);
-}
-
-static void
-created(void *ctx, enum store_result result, const struct record *none)
-{
-	struct registration *registration = ctx;
-
-	(void)none;
-	if (result == STORE_OK)
-		hold(registration, NULL);
-	else if (result == STORE_CONFLICT && registration->last_loop == NULL)
-		renew(registration); /* of another gateway with this job, or of a former run */
-	else
-		refused(registration, result);
-}
-
-static void
-create(struct registration *registration)
-{
-	struct record record = {.kind = RECORD_JOB, .job = registration->job};
-	uint64_t now_ms = clock_ms(CLOCK_REALTIME);
-	char now[VIEW_TIME_MAX];
-
-	view_time(now_ms, now);
-	record.job.created_at = record.job.updated_at = slice_of(now);
-	store_create(registration->store, &record, now_ms, NULL, created, registration);
+		refused(registration, result, record);
 }
 
 static void
 step(evutil_socket_t fd, short events, void *ctx)
 {
 	struct registration *registration = ctx;
+	struct record record = {.kind = RECORD_JOB, .job = registration->job};
+	uint64_t now_ms = clock_ms(CLOCK_REALTIME);
+	char now[VIEW_TIME_MAX];
 
 	(void)fd;
 	(void)events;
+	view_time(now_ms, now);
+	record.job.created_at = record.job.updated_at = slice_of(now);
 	registration->under_way = true;
-	if (registration->held)
-		renew(registration);
-	else
-		create(registration);
+	store_job_register(
+	    registration->store, &record, now_ms, registration->mark, registered, registration);
+}
+
+/* No other gateway, and no other run of this one, has the same. */
+static bool
+mark_make(char out[STORE_MARK_LEN + 1])
+{
+	unsigned char random[STORE_MARK_LEN / 2];
+
+	if (RAND_bytes(random, sizeof(random)) != 1)
+		return false;
+	for (size_t i = 0; i < sizeof(random); i++)
+		snprintf(out + 2 * i, 3, "%02x", random[i]);
+	return true;
 }
 
 struct registration *
@@ -191,20 +172,25 @@ registration_new(struct event_base *base, struct store *store,
 	jg_selector_parse(slice_of(settings->fixed_labels), registration->labels,
 	    &registration->job.labels.count, &bad);
 	registration->timer = evtimer_new(base, step, registration);
-	if (registration->timer != NULL && event_add(registration->timer, &now) == 0)
+	if (mark_make(registration->mark) && registration->timer != NULL &&
+	    event_add(registration->timer, &now) == 0)
 		return registration;
 	registration_free(registration);
 	return NULL;
 }
 
 static void
-deleted(void *ctx, enum store_result result, const struct record *none)
+unregistered(void *ctx, enum store_result result, const struct record *none)
 {
 	struct registration *registration = ctx;
 
 	(void)none;
 	if (result == STORE_OK)
 		log_info(registration->log, "job %s is no longer registered",
+		    registration->settings->fixed_job);
+	else if (result == STORE_CONFLICT)
+		log_info(registration->log,
+		    "job %s stays registered: another gateway has renewed its lease",
 		    registration->settings->fixed_job);
 	next(registration, 0);
 }
@@ -230,8 +216,8 @@ registration_finish(struct registration *registration, struct event_base *base)
 	if (registration->under_way || !registration->held)
 		return;
 	registration->under_way = true;
-	store_job_delete(
-	    registration->store, registration->job.id, &NO_SCOPE, deleted, registration);
+	store_job_unregister(registration->store, registration->job.id, registration->mark,
+	    unregistered, registration);
 	if (registration->under_way)
 		turn(base);
 }

@@ -274,6 +274,26 @@ void store_token_limit(struct store *store, const struct label_set *scope,
 void store_job_renew(struct store *store, struct slice id, const struct label_set *scope,
     store_record_done *done, void *ctx);
 
+#define STORE_MARK_LEN 16 /* characters a-z and 0-9 */
+
+/*
+ * Create a job with a lease, or start its lease anew if it has the URL, labels, lease and ports of
+ * the record, or if this mark has renewed it last. The mark is that of the gateway; the store keeps
+ * it in the field registered_by, which no record in memory has. done gets STORE_OK with the record
+ * as it is in the store; STORE_CONFLICT with another record, or with NULL for one without a lease;
+ * STORE_COLLIDES, STORE_BROKEN or STORE_TOO_LARGE. created_ms is as for store_create.
+ */
+void store_job_register(struct store *store, const struct record *record, uint64_t created_ms,
+    const char mark[STORE_MARK_LEN + 1], store_record_done *done, void *ctx);
+
+/*
+ * Delete the job, unless a gateway with another mark has made one of its last three renewals: then
+ * it stays, with its lease, for that gateway (STORE_CONFLICT). STORE_ABSENT: there is none. record
+ * is NULL in done.
+ */
+void store_job_unregister(struct store *store, struct slice id, const char mark[STORE_MARK_LEN + 1],
+    store_record_done *done, void *ctx);
+
 /* A merge patch (RFC 7396) of a job. */
 struct store_job_patch {
 	const struct record *record; /* holds the fields of `given` */

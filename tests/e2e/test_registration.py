@@ -1,6 +1,7 @@
 """jobs.register: a sidecar keeps a record of its job in the store, so that others see it; it does not depend on this record itself."""
 
 import json
+import os
 import signal
 
 import pytest
@@ -38,6 +39,14 @@ def sidecar(gateways, backend):
 
 def record(records, job):
     return records.client.hgetall(records.job_key(job))
+
+
+def kill(gateway):
+    """All its processes, so that none ends in good order."""
+    gateway.program.popen.send_signal(signal.SIGSTOP)
+    for pid in [*gateway.processes(), gateway.program.pid]:
+        os.kill(pid, signal.SIGKILL)
+    gateway.stop()
 
 
 def says(gateway, words):
@@ -91,13 +100,68 @@ def test_one_that_was_there(sidecar, records):
     """Another gateway's, or one of a former run: its lease is renewed."""
     first, job = sidecar()
     says(first, "is registered")
+    kill(first)
     second, _ = sidecar(job)
     says(second, "is registered")
-    first.stop()
-    eventually(lambda: record(records, job) != {}, "the second to register the job again")
+    expires = records.client.pttl(records.job_key(job))
+    eventually(lambda: records.client.pttl(records.job_key(job)) > expires, "the lease to be renewed")
     third, _ = sidecar(job, labels={"team": "red"})
-    says(third, f"job {job} has other labels or another URL in the store than here")
+    says(third, f"job {job} is in the store with other labels, another URL or another lease than here")
     assert record(records, job)["label:team"] == "blue"
+    second.stop()
+    eventually(lambda: record(records, job).get("label:team") == "red", "the third to register the job")
+
+
+def test_one_with_the_url_of_a_dead_gateway(sidecar, records):
+    """The address may be another pod's by now: a renewal does not keep it alive."""
+    first, job = sidecar(register_url="http://10.0.0.1:8080")
+    says(first, "is registered")
+    kill(first)
+    second, _ = sidecar(job, register_url="http://10.0.0.2:8080")
+    says(second, f"job {job} is in the store with other labels, another URL or another lease than here")
+    eventually(lambda: record(records, job).get("url") == "http://10.0.0.2:8080", "the lease to end, and the job to be registered again")
+
+
+def test_several_gateways(sidecar, records):
+    """The record stays, without a gap, until the last of them stops."""
+    first, job = sidecar()
+    says(first, "is registered")
+    second, _ = sidecar(job)
+    says(second, "is registered")
+    made = record(records, job)["created_at"]
+    marks = lambda: record(records, job)["registered_by"].split()
+    eventually(lambda: len(set(marks()[:2])) == 2, "both to have renewed it")
+    first.stop()
+    assert len(set(marks())) == 1 and record(records, job)["created_at"] == made
+    third, _ = sidecar(job)
+    says(third, "is registered")
+    second.stop()
+    assert len(set(marks())) == 1 and record(records, job)["created_at"] == made
+    third.stop()
+    assert record(records, job) == {}
+
+
+def test_a_control_process_that_is_killed(sidecar, records):
+    """The next one takes the record over."""
+    gateway, job = sidecar()
+    says(gateway, "is registered")
+    made, mark = record(records, job)["created_at"], record(records, job)["registered_by"][:16]
+    os.kill(gateway.control_process(), signal.SIGKILL)
+    eventually(lambda: mark not in record(records, job)["registered_by"], "the next one to have it alone")
+    assert record(records, job)["created_at"] == made
+    gateway.stop()
+    assert record(records, job) == {}
+
+
+def test_one_that_an_operator_has_changed(sidecar, gateways, records):
+    """It is the gateway's own, so that its lease goes on."""
+    gateway, job = sidecar()
+    says(gateway, "is registered")
+    assert gateways.start().cli("job", "set", job, "--label", "team=red").status == 0
+    says(gateway, f"job {job} has other labels or another URL in the store than here")
+    assert record(records, job)["label:team"] == "red"
+    gateway.stop()
+    assert record(records, job) == {}
 
 
 def test_one_that_is_not_ours(sidecar, records, backend):

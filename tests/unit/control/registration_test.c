@@ -61,8 +61,10 @@ the_record_comes_and_goes_with_the_process(void **state)
 
 	restart(world);
 	wait_for_number(world, "EXISTS " KEY, 1);
-	/* Label, empty label, lease, and the two times. There is no URL. */
-	assert_int_equal(number(world, "HLEN " KEY), 5);
+	/* Label, empty label, lease, mark, and the two times. There is no URL. */
+	assert_int_equal(number(world, "HLEN " KEY), 6);
+	assert_int_equal(number(world, "HSTRLEN " KEY " registered_by"), 16);
+	wait_for_number(world, "HSTRLEN " KEY " registered_by", 50); /* of three renewals */
 	assert_int_equal(number(world, "HEXISTS " KEY " url"), 0);
 	assert_in_range(number(world, "PTTL " KEY), 1, 3000);
 	assert_int_equal(number(world, "ZCARD test:jobs"), 1);
@@ -88,6 +90,30 @@ a_record_without_a_lease_stays_as_it_is(void **state)
 	control_start(world);
 }
 
+/* What a stop does with the marks of others, which are as long as a mark of a gateway. */
+static void
+a_record_that_others_renew_outlives_the_process(void **state)
+{
+	struct world *world = *state;
+	redisContext *redis;
+
+	restart(world);
+	wait_for_number(world, "EXISTS " KEY, 1);
+	kill(world->control, SIGSTOP);
+	redis = redis_open(world);
+	freeReplyObject(redisCommand(redis, "EVAL %s 1 " KEY,
+	    "local mine = redis.call('HGET', KEYS[1], 'registered_by')\n"
+	    "return redis.call('HSET', KEYS[1], 'registered_by',\n"
+	    "  string.sub(mine, 1, 16) .. ' bbbbbbbbbbbbbbbb ' .. string.sub(mine, 1, 16))"));
+	redisFree(redis);
+	assert_int_equal(number(world, "PEXPIRE " KEY " 60000"), 1);
+	kill(world->control, SIGCONT);
+	assert_int_equal(end_process(world->control, SIGTERM), 0);
+	assert_int_equal(number(world, "HSTRLEN " KEY " registered_by"), 16);
+	assert_int_equal(number(world, "DEL " KEY), 1);
+	control_start(world);
+}
+
 static void
 it_ends_without_the_store(void **state)
 {
@@ -109,6 +135,8 @@ main(void)
 		the_record_comes_and_goes_with_the_process, world_setup, world_teardown),
 	    cmocka_unit_test_setup_teardown(
 		a_record_without_a_lease_stays_as_it_is, world_setup, world_teardown),
+	    cmocka_unit_test_setup_teardown(
+		a_record_that_others_renew_outlives_the_process, world_setup, world_teardown),
 	    cmocka_unit_test_setup_teardown(it_ends_without_the_store, world_setup, world_teardown),
 	};
 
