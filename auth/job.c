@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "auth/ascii.h"
 
@@ -18,6 +19,28 @@ jg_job_id_valid(struct slice id)
 		if (!is_lower(id.at[i]) && !is_digit(id.at[i]) && id.at[i] != '-')
 			return false;
 	return true;
+}
+
+bool
+jg_job_id_fold(struct slice text, char out[JOB_ID_ROOM])
+{
+	unsigned char bad = 0;
+
+	if (text.len == 0 || text.len > JOB_ID_MAX || text.at[0] == '-' ||
+	    text.at[text.len - 1] == '-')
+		return false;
+	/* A fixed number of characters, so that the compiler can take many at a time. */
+	memset(out, 'a', JOB_ID_ROOM);
+	memcpy(out, text.at, text.len);
+	for (size_t i = 0; i < JOB_ID_ROOM; i++) {
+		unsigned char c = (unsigned char)out[i];
+
+		c = (unsigned char)(c | ((unsigned char)(c - 'A') < 26 ? 0x20 : 0));
+		bad |= ((unsigned char)(c - 'a') >= 26) & ((unsigned char)(c - '0') >= 10) &
+		       (c != '-');
+		out[i] = (char)c;
+	}
+	return bad == 0;
 }
 
 bool

@@ -70,6 +70,15 @@ struct job {
 /* A DNS label: 1 to 63 characters [a-z0-9-], alphanumeric at both ends. */
 bool jg_job_id_valid(struct slice id);
 
+/* Room for an id, and a character more. */
+#define JOB_ID_ROOM (JOB_ID_MAX + 1)
+
+/*
+ * Write text with its letters in lower case to out; what lies behind it there is not an id's.
+ * False when that is no id: out is undefined then.
+ */
+bool jg_job_id_fold(struct slice text, char out[JOB_ID_ROOM]);
+
 /* The number of a port, 1 to 65535, in decimal without zeros in front. False for another text. */
 bool jg_job_port_parse(struct slice text, uint16_t *out);
 

@@ -106,17 +106,14 @@ name_port(const struct route_forms *forms, struct slice id, struct slice number,
 static void
 host_form(const struct route_forms *forms, struct slice label, struct route *out)
 {
-	char text[JOB_ID_MAX];
+	const struct slice id = {out->job, label.len};
 
-	if (label.len > JOB_ID_MAX)
-		return; /* no id in any case */
-	for (size_t i = 0; i < label.len; i++)
-		text[i] = (char)(label.at[i] >= 'A' && label.at[i] <= 'Z' ? label.at[i] + 32
-									  : label.at[i]);
-	name_job(forms, (struct slice){text, label.len}, out);
-	if (label.len > 0 && text[label.len - 1] <= '9') /* most labels end with a letter */
-		name_port_of_label(forms, (struct slice){text, label.len}, out);
-	out->own_host = out->names_job;
+	if (!jg_job_id_fold(label, out->job) || is_taken(forms, id))
+		return;
+	out->job_len = (unsigned char)id.len;
+	out->names_job = out->own_host = true;
+	if (out->job[id.len - 1] <= '9') /* most labels end with a letter */
+		name_port_of_label(forms, id, out);
 }
 
 /* "/jobs/<id>" or "/jobs/<id>/rest", with <id> or <id>:<port>. */

@@ -27,7 +27,7 @@ struct route {
 	bool own_host;	       /* the host leads to this job alone: a browser origin of its own */
 	bool names_sign_in;    /* the sign-in host; the job is then the one to come back to */
 	unsigned char job_len; /* of the id that the request is for; 0 unless names_job */
-	char job[JOB_ID_MAX];  /* a valid id, in lower case (host form: RFC 9110 section 4.2.3) */
+	char job[JOB_ID_ROOM]; /* a valid id, in lower case (host form: RFC 9110 section 4.2.3) */
 	uint32_t prefix_len;   /* path form: of "/jobs/<job>", with which the path begins; else 0 */
 	uint16_t port;	       /* 0: the route names no port */
 	unsigned char owner_len; /* with a port: of the id of the job that may have it */

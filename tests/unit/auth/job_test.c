@@ -36,6 +36,34 @@ ids(void **state)
 }
 
 static void
+ids_in_any_case(void **state)
+{
+	char long_id[JOB_ID_MAX + 1], out[JOB_ID_ROOM];
+
+	(void)state;
+	memset(long_id, 'X', sizeof(long_id));
+	assert_true(jg_job_id_fold((struct slice){long_id, JOB_ID_MAX}, out));
+	for (size_t i = 0; i < JOB_ID_MAX; i++)
+		assert_int_equal(out[i], 'x');
+	assert_false(jg_job_id_fold((struct slice){long_id, JOB_ID_MAX + 1}, out));
+	assert_false(jg_job_id_fold((struct slice){long_id, 0}, out));
+	assert_true(jg_job_id_fold(SLICE("0B9d3c1e-6F0A"), out));
+	assert_memory_equal(out, "0b9d3c1e-6f0a", 13);
+	for (int c = 0; c < 256; c++)
+		for (size_t at = 0; at < 3; at++) {
+			char text[] = "xxx";
+			bool upper = c >= 'A' && c <= 'Z';
+			bool legal = upper || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+				     (c == '-' && at == 1);
+
+			text[at] = (char)c;
+			assert_int_equal(jg_job_id_fold((struct slice){text, 3}, out), legal);
+			if (legal)
+				assert_int_equal(out[at], upper ? c + 32 : c);
+		}
+}
+
+static void
 expect_bad(struct slice text, size_t offset)
 {
 	struct job_url url;
@@ -365,6 +393,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(ids),
+	    cmocka_unit_test(ids_in_any_case),
 	    cmocka_unit_test(no_text_is_no_url_yet),
 	    cmocka_unit_test(http_urls),
 	    cmocka_unit_test(what_is_no_http_url),
