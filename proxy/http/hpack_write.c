@@ -194,7 +194,10 @@ encode_field(struct writer *writer, unsigned pattern, struct slice name, struct 
 		return;
 	*writer->at++ = (char)pattern;
 	writer->at = put_integer(writer->at, 0, STRING_BITS, name.len);
-	put_lower(writer->at, name);
+	if (name.len <= NAME_LEN_MAX)
+		memcpy(writer->at, lower, name.len);
+	else
+		put_lower(writer->at, name);
 	writer->at = put_string(writer->at + name.len, value);
 }
 
