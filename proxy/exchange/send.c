@@ -75,6 +75,9 @@ exchange_send_request(struct exchange *exchange, bool fresh)
 		/* This reads from the client, and the worker may be stopped there. */
 		exchange->client->ops->resume(exchange->client);
 		exchange_catch_up(context);
+	} else if (exchange->upgrade.len > 0) {
+		/* Its key is random, and the worker may be stopped while the system makes it. */
+		exchange_catch_up(context);
 	}
 	if (exchange->upstream != NULL)
 		upstream->ops->flush(upstream);

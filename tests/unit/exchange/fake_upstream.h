@@ -41,6 +41,9 @@ fake_upstream_of(const struct upstream *upstream)
 	return fake;
 }
 
+/* Called by `begin`; NULL: nothing is. */
+static void (*fake_upstream_begins)(void);
+
 static inline void
 fake_upstream_begin(struct upstream *upstream, const struct request *request, struct slice lines)
 {
@@ -53,6 +56,8 @@ fake_upstream_begin(struct upstream *upstream, const struct request *request, st
 	    (int)request->query.len, request->query.at, (int)request->upgrade.len,
 	    request->upgrade.at);
 	snprintf(fake->lines, sizeof(fake->lines), "%.*s", (int)lines.len, lines.at);
+	if (fake_upstream_begins != NULL)
+		fake_upstream_begins();
 }
 
 static inline size_t

@@ -64,6 +64,31 @@ a_head_that_waits_for_content_does_not_leave_after_a_stop(void **state)
 	ASSERT_ENDED(END_COMPLETE, 503, cancelled);
 }
 
+static void
+stop(void)
+{
+	ahead_ms += STALENESS;
+}
+
+/* The head of a WebSocket has a random key. */
+static void
+a_websocket_does_not_leave_after_a_stop_while_its_key_is_made(void **state)
+{
+	const struct question question = {.method = "GET",
+	    .authority = JOB ".jobs.test",
+	    .path = "/",
+	    .fields = world.bearer,
+	    .upgrade = "websocket"};
+
+	(void)state;
+	fake_upstream_begins = stop;
+	world_ask(&world, &question);
+	world_turn(&world);
+	fake_upstream_begins = NULL;
+	ASSERT_ENDED(END_COMPLETE, 503, cancelled);
+	assert_int_equal(upstream()->flushes, 0);
+}
+
 /* Another job may have its old address by the time that the connection is up. */
 static void
 a_job_that_moves_while_a_connection_is_made_keeps_the_request(void **state)
@@ -267,6 +292,7 @@ main(void)
 	    TEST(access_revoked_before_the_request_has_left_keeps_it),
 	    TEST(access_revoked_while_a_connection_is_made_keeps_the_request),
 	    TEST(a_head_that_waits_for_content_does_not_leave_after_a_stop),
+	    TEST(a_websocket_does_not_leave_after_a_stop_while_its_key_is_made),
 	    TEST(a_job_that_moves_while_a_connection_is_made_keeps_the_request),
 	    TEST(a_job_that_moves_before_the_head_has_left_does_not_get_it),
 	    TEST(a_job_that_moves_while_its_answer_is_awaited_is_not_sent_the_request_again),
