@@ -378,17 +378,19 @@ exchange_unwatch(struct exchange *exchange)
  * As exchange_look_up, for a route with a port: find which of the two jobs the request is for, and
  * that job. False when the request has to wait for a record.
  */
-bool exchange_look_up_port(struct exchange *exchange, uint64_t now_ms, struct lookup *lookup);
+bool exchange_look_up_port(struct exchange *exchange, uint64_t now_ms, struct lookup *lookup)
+    __attribute__((cold));
 
 /* The records of both jobs will be needed: start to read the one that was not looked up yet. */
-void exchange_read_port_early(struct exchange *exchange, uint64_t now_ms);
+void exchange_read_port_early(struct exchange *exchange, uint64_t now_ms) __attribute__((cold));
 
 /*
  * A session is bound to one of the two jobs. If that one is not served here, or not any more, a
  * person has to sign in again, whichever of both has gone: the answer is the same as without a
  * session.
  */
-enum verdict exchange_port_verdict(const struct exchange *exchange, enum verdict verdict);
+enum verdict exchange_port_verdict(const struct exchange *exchange, enum verdict verdict)
+    __attribute__((cold));
 
 /*
  * by_port: the job counts as absent once it has no such port, or another job has its host. answer

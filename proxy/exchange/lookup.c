@@ -217,10 +217,11 @@ exchange_decide(struct exchange *exchange, const struct claim *claim, const stru
 
 /* ---- again ---- */
 
+/* As jg_directory_watch, for records that few requests have. */
 static __attribute__((noinline, cold)) void
-watch_sign_in(struct exchange *exchange, struct directory_entry *entry)
+watch_rare(struct directory_entry *entry, struct directory_watch *watch)
 {
-	jg_directory_watch(entry, &exchange->sign_in_watch);
+	jg_directory_watch(entry, watch);
 }
 
 void
@@ -231,9 +232,9 @@ exchange_watch(struct exchange *exchange, const struct lookup *lookup)
 	if (lookup->job_entry != NULL) /* a sidecar's job may have no record */
 		jg_directory_watch(lookup->job_entry, &exchange->job_watch);
 	if (lookup->sign_in_entry != NULL)
-		watch_sign_in(exchange, lookup->sign_in_entry);
+		watch_rare(lookup->sign_in_entry, &exchange->sign_in_watch);
 	if (lookup->label_entry != NULL)
-		jg_directory_watch(lookup->label_entry, &exchange->label_watch);
+		watch_rare(lookup->label_entry, &exchange->label_watch);
 }
 
 /*

@@ -65,7 +65,7 @@ name_job(const struct route_forms *forms, struct slice id, struct route *out)
 }
 
 /* The label, whose job is set already, may be that of a port's host. */
-static void
+static __attribute__((noinline, cold)) void
 name_port_of_label(const struct route_forms *forms, struct slice label, struct route *out)
 {
 	size_t owner_len;
@@ -80,7 +80,7 @@ name_port_of_label(const struct route_forms *forms, struct slice label, struct r
 }
 
 /* "<job>:<port>" in a path. The label of the port's host is made, to look for a job of that id. */
-static void
+static __attribute__((noinline, cold)) void
 name_port(const struct route_forms *forms, struct slice id, struct slice number, struct route *out)
 {
 	char room[JOB_PORT_LABEL_MAX];
