@@ -99,23 +99,30 @@ code_seal(const unsigned char key[SESSION_KEY_LEN], const struct code_site *site
 
 bool
 code_open(const unsigned char key[SESSION_KEY_LEN], const struct code_site *site, struct slice text,
-    struct slice nonce, int64_t now_s, struct code *out)
+    int64_t now_s, struct code *out)
 {
 	struct seal seal = {.key = key, .alphabet = SEAL_BASE64_URL};
-	unsigned char plain[PLAIN_LEN], digest[NONCE_DIGEST_LEN];
+	unsigned char plain[PLAIN_LEN];
 	uint64_t expires_s = 0;
 	char room[PURPOSE_MAX];
 
-	if (!nonce_digest(nonce, digest) || !purpose_of(site, room, &seal.purpose) ||
-	    !unseal_text(&seal, text, plain, PLAIN_LEN) ||
-	    CRYPTO_memcmp(plain + SIGN_IN_ID_LEN, digest, NONCE_DIGEST_LEN) != 0)
+	if (!purpose_of(site, room, &seal.purpose) || !unseal_text(&seal, text, plain, PLAIN_LEN))
 		return false;
 	for (size_t i = PLAIN_LEN - 8; i < PLAIN_LEN; i++)
 		expires_s = expires_s << 8 | plain[i];
 	if (now_s >= (int64_t)expires_s)
 		return false;
 	memcpy(out->sign_in, plain, SIGN_IN_ID_LEN);
-	memcpy(out->nonce_digest, digest, NONCE_DIGEST_LEN);
+	memcpy(out->nonce_digest, plain + SIGN_IN_ID_LEN, NONCE_DIGEST_LEN);
 	out->expires_s = (int64_t)expires_s;
 	return true;
+}
+
+bool
+code_is_for(const struct code *code, struct slice nonce)
+{
+	unsigned char digest[NONCE_DIGEST_LEN];
+
+	return nonce_digest(nonce, digest) &&
+	       CRYPTO_memcmp(code->nonce_digest, digest, NONCE_DIGEST_LEN) == 0;
 }

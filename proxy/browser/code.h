@@ -43,11 +43,15 @@ bool code_seal(const unsigned char key[SESSION_KEY_LEN], const struct code_site 
     const struct code *code, char out[CODE_TEXT_LEN]);
 
 /*
- * Open a code with the nonce of the browser that brings it. False, with nothing usable written,
- * when it was not sealed with this key for this site, when another browser asked for it, or when
- * it has expired: such a code needs no question to the store. True does not say that it is unused.
+ * Open a code. False, with nothing usable written, when it was not sealed with this key for this
+ * site, or has expired: such a code needs no question to the store. True does not say that it is
+ * unused, nor that the browser which brings it has asked for it (code_is_for). Use it up in any
+ * case: whoever learns it later must find it useless.
  */
 bool code_open(const unsigned char key[SESSION_KEY_LEN], const struct code_site *site,
-    struct slice text, struct slice nonce, int64_t now_s, struct code *out);
+    struct slice text, int64_t now_s, struct code *out);
+
+/* True when the browser with this nonce asked for the code. */
+bool code_is_for(const struct code *code, struct slice nonce);
 
 #endif

@@ -14,6 +14,8 @@
 #define SIGNED_IN OUR_PATHS "signed-in"
 #define SIGN_OUT OUR_PATHS "sign-out"
 #define SIGNED_OUT OUR_PATHS "signed-out"
+#define NOT_SIGNED_IN OUR_PATHS "not-signed-in"
+#define TRY_AGAIN OUR_PATHS "try-again"
 
 #define NONCE_SECONDS "600" /* how long a person may take to sign in */
 #define LOCATION_MAX (RETURN_ADDRESS_ENCODED_MAX + 512)
@@ -116,6 +118,29 @@ show_failed(const struct local_call *call, struct local_answer *answer)
 	return pages_show(call, answer, OUTCOME_BAD_REQUEST, 400, &page);
 }
 
+/* Pages of this host's job may read the address of a page here, so none has a code in its own. */
+static enum local_action
+go_to(struct slice path, struct local_answer *answer)
+{
+	pages_redirect(answer, OUTCOME_BAD_REQUEST, path);
+	return LOCAL_ANSWER;
+}
+
+/*
+ * The code is not for this browser, or has a wrong address: use it up. Otherwise the job's script
+ * could choose the nonce, have a signed-in browser bring the code here, and use it elsewhere.
+ */
+static enum local_action
+waste_code(const struct local_call *call, const struct code *code, struct slice text,
+    struct local_answer *answer)
+{
+	(void)go_to(SLICE(NOT_SIGNED_IN), answer);
+	return sign_in_call_code(
+		   CONTROL_CODE_TAKE_PATH, code->sign_in, text, call->room + PAGE_MAX, answer)
+		   ? LOCAL_ASK
+		   : LOCAL_UNAVAILABLE;
+}
+
 /* The code is good as far as it shows: the control process uses it up, then the browser is signed
  * in at this job's host. */
 static enum local_action
@@ -147,10 +172,11 @@ come_back(const struct local_call *call, struct local_answer *answer)
 
 	text = form_field(query, SLICE("code"), code_room, sizeof(code_room));
 	to = form_field(query, SLICE("to"), to_room, sizeof(to_room));
-	if (text.at == NULL || !page_to_is_local(to) || slice_starts_with(to, SLICE(OUR_PATHS)) ||
-	    !code_open(call->session_key, &site, text,
-		cookie_find(&request->fields, SLICE(NONCE_COOKIE "=")), call->now_s, &code))
-		return show_failed(call, answer);
+	if (text.at == NULL || !code_open(call->session_key, &site, text, call->now_s, &code))
+		return go_to(SLICE(NOT_SIGNED_IN), answer);
+	if (!page_to_is_local(to) || slice_starts_with(to, SLICE(OUR_PATHS)) ||
+	    !code_is_for(&code, cookie_find(&request->fields, SLICE(NONCE_COOKIE "="))))
+		return waste_code(call, &code, text, answer);
 	return take_code(call, &code, text, to, answer);
 }
 
@@ -187,6 +213,10 @@ get(const struct local_call *call, struct local_answer *answer)
 
 	if (slice_equal(path, SLICE(SIGNED_IN)))
 		return come_back(call, answer);
+	if (slice_equal(path, SLICE(NOT_SIGNED_IN)))
+		return show_failed(call, answer);
+	if (slice_equal(path, SLICE(TRY_AGAIN)))
+		return sign_in_call_failed(call, 503, answer);
 	if (slice_equal(path, SLICE(SIGN_OUT)))
 		return show_sign_out(call, answer);
 	if (slice_equal(path, SLICE(SIGNED_OUT)))
@@ -211,6 +241,7 @@ return_trip_serve(const struct local_call *call, struct local_answer *answer)
 enum local_action
 return_trip_denied(const struct local_call *call, unsigned status, struct local_answer *answer)
 {
-	return status == 404 || status == 409 ? show_failed(call, answer)
-					      : sign_in_call_failed(call, status, answer);
+	(void)call;
+	return go_to(
+	    status == 404 || status == 409 ? SLICE(NOT_SIGNED_IN) : SLICE(TRY_AGAIN), answer);
 }

@@ -177,12 +177,18 @@ make_json(struct local_reply *reply, unsigned status, struct slice title, struct
 	return (struct slice){reply->body, (size_t)(writer.at - reply->body)};
 }
 
-/* No page of ours runs scripts, is framed, or tells other hosts where it is. */
+/*
+ * No page of ours runs scripts, is framed, tells other hosts where it is, or can be read by the
+ * page that opened its window (browsers heed this in redirects, too). A redirect says nothing of
+ * its address; a page must, since forms with no-referrer are sent with "Origin: null" (Fetch).
+ */
 static void
-add_page_fields(struct local_reply *reply)
+add_page_fields(struct local_reply *reply, unsigned status)
 {
 	local_reply_add(reply, SLICE("Content-Security-Policy"), slice_of(page_policy));
-	local_reply_add(reply, SLICE("Referrer-Policy"), SLICE("same-origin"));
+	local_reply_add(reply, SLICE("Referrer-Policy"),
+	    status == 303 ? SLICE("no-referrer") : SLICE("same-origin"));
+	local_reply_add(reply, SLICE("Cross-Origin-Opener-Policy"), SLICE("same-origin"));
 	local_reply_add(reply, SLICE("X-Content-Type-Options"), SLICE("nosniff"));
 }
 
@@ -213,7 +219,7 @@ local_reply_make(struct local_reply *reply, unsigned status, struct slice title,
 	    form->html ? SLICE("text/html; charset=utf-8") : SLICE("application/problem+json"));
 	local_reply_add(reply, SLICE("Cache-Control"), SLICE("no-store"));
 	if (form->html)
-		add_page_fields(reply);
+		add_page_fields(reply, status);
 	if (status == 429 || status == 503)
 		local_reply_add(reply, RETRY_AFTER, SLICE("1"));
 	if (status == 405)

@@ -1,5 +1,8 @@
 """One sign-in for two jobs in Chromium, and one sign-out; the whole URL survives, its fragment included."""
 
+import hashlib
+import urllib.parse
+
 import pytest
 
 from harness import chromium
@@ -77,3 +80,34 @@ def test_the_page_is_not_framed(browser, scenes):
         const [url, done] = arguments;
         fetch(url, {credentials: "include"}).then(r => r.text()).then(done, () => done("refused"));""", f"https://{second.host}/")
     assert fetched == "refused"
+
+
+@pytest.mark.parametrize("signed_in", [True, False], ids=["signed in", "to sign in"])
+def test_a_script_of_the_job_gets_no_code(browser, scenes, signed_in):
+    """It chooses the nonce, and opens the way to its own job's host. Whatever it learns of the window opens nothing elsewhere."""
+    scene, nonce = scenes[0], "B" * 32
+    browser.get(f"https://{scene.host}/")
+    sign_in(browser, scene.token.value)
+    on_page_of(browser, scene.host)
+    if not signed_in:  # the victim signs in within the window
+        browser.delete_all_cookies()
+        browser.get(f"https://{SIGN_IN_HOST}/")
+        browser.delete_all_cookies()
+        browser.get(f"https://{scene.host}/.jobgate/sign-out")
+    way = urllib.parse.urlencode({"to": f"https://{scene.host}/", "nonce": hashlib.sha256(nonce.encode()).hexdigest()})
+    opener = browser.current_window_handle
+    browser.execute_script("""
+        const opened = window.open(arguments[0]);
+        window.seen = [];
+        setInterval(() => { try { window.seen.push(opened.location.href); } catch (e) {} }, 1);""", f"https://{SIGN_IN_HOST}/sign-in?{way}")
+    window, = eventually(lambda: set(browser.window_handles) - {opener}, "the window", PATIENCE)
+    browser.switch_to.window(window)
+    if not signed_in:
+        eventually(lambda: browser.find_elements("id", "token"), "the page", PATIENCE)
+        sign_in(browser, scene.token.value)
+    eventually(lambda: "Not signed in" in browser.title, "the page that says so", PATIENCE)
+    assert browser.current_url == f"https://{scene.host}/.jobgate/not-signed-in"
+    assert browser.execute_script("return [window.opener, document.referrer]") == [None, ""]
+    assert "code=" not in browser.execute_script("return JSON.stringify(navigation.entries().map(entry => entry.url))")
+    browser.switch_to.window(opener)
+    assert set(browser.execute_script("return window.seen")) <= {"about:blank"}

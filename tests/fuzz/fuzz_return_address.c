@@ -65,13 +65,14 @@ check_code(struct slice text, struct slice authority)
 	struct code code = {.expires_s = 1000}, opened;
 	char sealed[CODE_TEXT_LEN];
 
-	CHECK(!code_open(key, &site, text, nonce, 0, &opened));
+	CHECK(!code_open(key, &site, text, 0, &opened));
 	CHECK(nonce_digest(nonce, code.nonce_digest));
 	if (!code_seal(key, &site, &code, sealed))
 		return;
-	CHECK(code_open(key, &site, (struct slice){sealed, CODE_TEXT_LEN}, nonce, 0, &opened));
+	CHECK(code_open(key, &site, (struct slice){sealed, CODE_TEXT_LEN}, 0, &opened));
+	CHECK(code_is_for(&opened, nonce) && !code_is_for(&opened, text));
 	CHECK(slice_starts_with_nocase(authority, other.authority) ||
-	      !code_open(key, &other, (struct slice){sealed, CODE_TEXT_LEN}, nonce, 0, &opened));
+	      !code_open(key, &other, (struct slice){sealed, CODE_TEXT_LEN}, 0, &opened));
 }
 
 int

@@ -120,6 +120,7 @@ pages_for_people(void **state)
 	assert_true(contains(reply.content, "Check the address."));
 	expect_field("X-Content-Type-Options", "nosniff");
 	expect_field("Referrer-Policy", "same-origin");
+	expect_field("Cross-Origin-Opener-Policy", "same-origin");
 	assert_true(contains(field("Content-Security-Policy"), "default-src 'none'"));
 	assert_true(contains(reply.content, "request 0123456789abcdef0123456789abcdef"));
 	assert_true(contains(reply.content, "</html>\n"));
