@@ -67,6 +67,11 @@ struct call {
 	struct connection *connection; /* NULL once the client has left */
 	/* Sends the reply, if the client is still there, and frees the call. Takes the content. */
 	void (*send)(struct call *call, const struct reply *reply);
+	/*
+	 * True when nobody can read the answer any more, so that long work for it may end early.
+	 * NULL: not known.
+	 */
+	bool (*has_left)(const struct call *call);
 	const struct endpoint_table *endpoints;
 	const struct endpoint *row;
 	char allow[ENDPOINT_ALLOW_MAX]; /* with 405 */

@@ -1,6 +1,7 @@
 /* connection.c - serves the requests of a libevhtp connection, one after another. */
 #include "auth/control/connection.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -237,6 +238,22 @@ send_reply(struct call *call, const struct reply *reply)
 	evhtp_request_resume(request);
 }
 
+/*
+ * The call's `has_left`. Asks the kernel, because a paused connection does not read. A client that
+ * has only closed its sending side still gets its answer; over TCP, one that has closed both sides
+ * looks the same until its system refuses what is sent.
+ */
+static bool
+has_left(const struct call *call)
+{
+	struct pollfd client = {.fd = -1};
+
+	if (call->connection == NULL)
+		return true;
+	client.fd = bufferevent_getfd(call->connection->evhtp->bev);
+	return poll(&client, 1, 0) > 0 && (client.revents & (POLLHUP | POLLERR)) != 0;
+}
+
 static struct slice
 method_name(htp_method method)
 {
@@ -298,6 +315,7 @@ take_request(struct connection *connection, const evhtp_request_t *request)
 	connection->head.authorization = NULL;
 	call->connection = connection;
 	call->send = send_reply;
+	call->has_left = has_left;
 	return call;
 }
 

@@ -32,6 +32,14 @@ asking_of(struct session_question *question)
 	return container_of(question, struct asking, question);
 }
 
+static bool
+is_abandoned(const struct session_question *question)
+{
+	const struct call *call = container_of(question, struct asking, question)->call;
+
+	return call->has_left != NULL && call->has_left(call);
+}
+
 /* Put the question of a call that may ask it, or refuse. */
 static void
 ask(struct call *call)
@@ -50,12 +58,13 @@ ask(struct call *call)
 	}
 	if (call->token != NULL)
 		question->by = call->token->token.id;
-	if (!call->local && workers_are_busy(control->workers, question->by)) {
+	if (!call->local && workers_are_busy(control->workers, question)) {
 		call_refuse(call, 429, NULL,
 		    "too many calls about sessions run (one at a time for each token): try again "
 		    "in a second");
 		return;
 	}
+	question->is_abandoned = is_abandoned;
 	workers_ask(control->workers, question);
 }
 

@@ -14,6 +14,7 @@
 
 /* Of callers with tokens, waiting or being answered. */
 #define QUESTIONS_MAX 16
+#define QUESTIONS_SCOPED_MAX 8 /* of these, of tokens with a label selector */
 
 static void go_on(struct workers *workers);
 
@@ -98,6 +99,7 @@ put(struct workers *workers, struct session_question *question, struct worker_co
 	workers->last = worker->id;
 	workers->asked = worker;
 	order.number = ++workers->orders;
+	order.until_ms = clock_ms(CLOCK_MONOTONIC) + PATIENCE_MS;
 	if (question->of_one)
 		order.filter.serial = question->from.serial;
 	else if (worker->id == question->from.worker)
@@ -135,6 +137,11 @@ go_on(struct workers *workers)
 	struct session_question *question = TAILQ_FIRST(&workers->questions);
 	struct worker_connection *worker;
 
+	if (question->is_abandoned != NULL && question->is_abandoned(question)) {
+		question->silent++;
+		answer(workers);
+		return;
+	}
 	if (wait_for_workers(workers, question)) {
 		start_timer(workers, LOOK_AGAIN_MS);
 		return;
@@ -250,14 +257,19 @@ workers_ask(struct workers *workers, struct session_question *question)
 }
 
 bool
-workers_are_busy(const struct workers *workers, struct slice by)
+workers_are_busy(const struct workers *workers, const struct session_question *question)
 {
-	const struct session_question *question;
+	const struct session_question *other;
+	size_t scoped = 0;
 
-	TAILQ_FOREACH(question, &workers->questions, link)
-	if (slice_equal(question->by, by))
-		return true;
-	return workers->question_count >= QUESTIONS_MAX;
+	TAILQ_FOREACH(other, &workers->questions, link)
+	{
+		if (slice_equal(other->by, question->by))
+			return true;
+		scoped += other->order.filter.scoped != 0;
+	}
+	return workers->question_count >= QUESTIONS_MAX ||
+	       (question->order.filter.scoped && scoped >= QUESTIONS_SCOPED_MAX);
 }
 
 void

@@ -26,6 +26,11 @@ struct session_question {
 	struct session_id from; /* only sessions that a list shows after this one; zero: all */
 	bool of_one;		/* only the session `from` itself */
 	struct slice by;	/* the id of the asking token; empty: a local caller */
+	/*
+	 * True when nobody waits for the answer any more: no other worker is asked, and those count
+	 * as silent. NULL: somebody does.
+	 */
+	bool (*is_abandoned)(const struct session_question *question);
 	/* A session: of the worker of this number and index. May not be NULL if the order lists. */
 	void (*found)(struct session_question *question, const struct session_id *id,
 	    unsigned index, const struct session *session);
@@ -58,10 +63,11 @@ bool workers_listen(struct workers *workers, int fd);
 void workers_ask(struct workers *workers, struct session_question *question);
 
 /*
- * True when a question of this token waits or is being answered, or when there are so many
- * questions that callers with a token must not add another one.
+ * True when a question of the same token waits or is being answered, or when there are so many
+ * questions that callers with a token must not add this one. Those whose token has a label selector
+ * leave some room for the others, because they may make any number of tokens.
  */
-bool workers_are_busy(const struct workers *workers, struct slice by);
+bool workers_are_busy(const struct workers *workers, const struct session_question *question);
 
 /* All questions are answered first, as they stand. NULL is allowed. */
 void workers_free(struct workers *workers);

@@ -17,8 +17,10 @@
  * in memory: both ends are on one machine, but one may be of the binary before an upgrade.
  * A worker first says hello; then it gets one order at a time, and answers with any number of
  * sessions and one end. An order that comes during the answer to another replaces it.
+ * Either end checks what it reads: a bool could have bytes that are neither true nor false, so
+ * flags are uint8_t, where any value but 0 is true.
  */
-#define SESSION_PROTOCOL 1 /* another layout or meaning of any message has another number */
+#define SESSION_PROTOCOL 2 /* another layout or meaning of any message has another number */
 
 enum session_state {
 	SESSION_WAITING,    /* its job is not up */
@@ -37,10 +39,10 @@ const char *jg_session_state_name(enum session_state state);
 
 /* The sessions that an order is for: those that pass each filter. All texts end with NUL. */
 struct session_filter {
-	uint64_t serial;  /* exactly this one; 0: all */
-	uint64_t before;  /* only those with a smaller serial, which began earlier; 0: all */
-	uint32_t states;  /* a bit for each enum session_state; 0: all */
-	bool has_address; /* only clients of these addresses: */
+	uint64_t serial;     /* exactly this one; 0: all */
+	uint64_t before;     /* only those with a smaller serial, which began earlier; 0: all */
+	uint32_t states;     /* a bit for each enum session_state; 0: all */
+	uint8_t has_address; /* flag: only clients of these addresses: */
 	struct ip_range address;
 	char token[TOKEN_ID_LEN + 1]; /* only of this token; "": all */
 	char job[JOB_ID_MAX + 1];     /* only at this job; "": all */
@@ -49,15 +51,17 @@ struct session_filter {
 	 * tokens are named, and found by `token`, only if their own selectors have these labels,
 	 * too. Empty with `scoped` set: no session at all.
 	 */
-	bool scoped;
+	uint8_t scoped; /* flag */
 	char scope[SESSION_SCOPE_MAX];
 };
 
 /* A message to a worker. */
 struct session_order {
 	uint32_t number; /* of the order; its answer has the same */
-	bool cuts;	 /* end these sessions; else list them, the youngest first */
-	uint64_t most;	 /* listed at most; 0: any number */
+	uint8_t cuts;	 /* flag: end these sessions; else list them, the youngest first */
+	/* With cuts: CLOCK_MONOTONIC; a worker that was stopped ends nothing later than this. */
+	uint64_t until_ms;
+	uint64_t most; /* listed at most; 0: any number */
 	struct session_filter filter;
 };
 
@@ -95,7 +99,7 @@ struct session_message {
 		struct session session;
 		struct {
 			uint64_t count; /* of sessions that were listed, or cut */
-			bool more;	/* there are more than were to be listed */
+			uint8_t more;	/* flag: there are more than were to be listed */
 		} end;
 	};
 };

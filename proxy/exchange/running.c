@@ -171,14 +171,17 @@ cut_session(struct exchange *exchange)
 /* ---- the walk ---- */
 
 /*
- * Parse the caller's scope. Without one that is valid, in_scope is false for each session.
+ * Check what the order contains. Without a scope that is valid, in_scope is false for each session.
+ * False: the order is of no use.
  */
-static void
-parse_scope(struct running_walk *walk)
+static bool
+check_order(struct running_walk *walk)
 {
 	struct session_filter *filter = &walk->order.filter;
 	size_t bad;
 
+	if (filter->has_address && filter->address.prefix > 128)
+		return false;
 	filter->scope[SESSION_SCOPE_MAX - 1] = '\0';
 	filter->token[TOKEN_ID_LEN] = '\0';
 	filter->job[JOB_ID_MAX] = '\0';
@@ -186,6 +189,7 @@ parse_scope(struct running_walk *walk)
 	if (filter->scoped && jg_selector_parse(slice_of(filter->scope), walk->labels,
 				  &walk->scope.count, &bad) != LABEL_OK)
 		walk->scope.count = 0;
+	return true;
 }
 
 struct running_walk *
@@ -198,7 +202,10 @@ running_walk_new(struct exchange_context *context, const struct session_order *o
 	CHECK(context->walk == NULL, exchange_context_dump, context);
 	walk->context = context;
 	walk->order = *order;
-	parse_scope(walk);
+	if (!check_order(walk)) {
+		free(walk);
+		return NULL;
+	}
 	context->walk = walk;
 	LIST_INSERT_HEAD(&context->running, &walk->place, link);
 	return walk;

@@ -15,7 +15,10 @@ uint32_t running_worker(const struct exchange_context *context);
  */
 struct running_walk;
 
-/* The order is copied. NULL when memory is short. */
+/*
+ * The order is copied, and may have any content. NULL when its address has no valid prefix, or when
+ * memory is short.
+ */
 struct running_walk *running_walk_new(
     struct exchange_context *context, const struct session_order *order);
 

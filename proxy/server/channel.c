@@ -9,6 +9,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "jobgate/clock.h"
+
 /* In each turn of the loop: so few that no client waits for long. */
 #define EXCHANGES_AT_ONCE 1024
 #define SESSIONS_AT_ONCE 32
@@ -78,6 +80,13 @@ put_end(struct channel *channel, bool more)
 		finish(channel);
 }
 
+/* True when the control process no longer waits for what this cut has ended. */
+static bool
+is_too_late(const struct channel *channel)
+{
+	return channel->order.cuts && clock_ms(CLOCK_MONOTONIC) > channel->order.until_ms;
+}
+
 /* Find the next session, among *left exchanges, and tell of it. False: not now. */
 static bool
 tell_next(struct channel *channel, size_t *left)
@@ -116,6 +125,10 @@ on_writable(evutil_socket_t fd, short what, void *ctx)
 			finish(channel);
 			return;
 		}
+	}
+	if (is_too_late(channel)) {
+		finish(channel);
+		return;
 	}
 	for (unsigned i = 0; i < SESSIONS_AT_ONCE && tell_next(channel, &left); i++)
 		;

@@ -3,9 +3,11 @@
 import os
 import re
 import signal
+import socket
 
 import pytest
 
+from harness.checker import state_of
 from harness.control import Control
 from harness.h2 import H2Client
 from harness.process import eventually
@@ -337,8 +339,43 @@ def test_a_worker_that_is_stopped_is_told_as_silent(gateways, records):
 
     os.kill(worker, signal.SIGSTOP)
     try:
+        eventually(lambda: state_of(worker) == "T", "the worker to stop")
         assert local.call("GET", "/v1/sessions").json["silent_workers"] == 1
         local.refused(503, "DELETE", "/v1/sessions?job=some")
     finally:
         os.kill(worker, signal.SIGCONT)
     eventually(lambda: local.call("GET", "/v1/sessions").json["silent_workers"] == 0, "the worker to answer again")
+
+
+def local_request(method, path):
+    return f"{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+
+
+def connect_local(gateway):
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(gateway.socket_path)
+    return client
+
+
+def test_what_was_told_as_not_ended_is_not_ended_later(gateways, records):
+    """A worker that was stopped drops an order to end sessions; a call whose client has left is dropped before."""
+    gateway = gateways.start({"workers": 1, "store": {"max_staleness": "60s"}})  # not ended for another reason
+    local, scene = Control(gateway.socket_path), Scene(gateway, records)
+    client, backend, _ = scene.arrive()
+    one = await_one(local, at(scene))
+    worker = gateway.workers()[0]
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        eventually(lambda: state_of(worker) == "T", "the worker to stop")
+        local.refused(503, "DELETE", f"/v1/sessions?job={scene.job}")
+        with connect_local(gateway) as first, connect_local(gateway) as leaves:
+            first.sendall(local_request("GET", "/v1/sessions"))
+            leaves.sendall(local_request("DELETE", f"/v1/sessions?job={scene.job}"))
+        assert local.call("GET", "/v1/sessions").json["silent_workers"] == 1
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    eventually(lambda: local.call("GET", "/v1/sessions").json["silent_workers"] == 0, "the worker to answer again")
+    assert await_one(local, at(scene))["id"] == one["id"]
+    backend.answer()
+    assert client.read_response().status == 200
+    scene.close()

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "auth/control/workers.h"
+#include "jobgate/clock.h"
 
 static struct event_base *base;
 static struct workers *workers;
@@ -47,6 +48,22 @@ on_answered(struct session_question *one)
 	answered++;
 }
 
+static unsigned others_answered;
+
+static void
+on_other_answered(struct session_question *one)
+{
+	assert_ptr_not_equal(one, &question);
+	others_answered++;
+}
+
+static bool
+is_abandoned(const struct session_question *one)
+{
+	(void)one;
+	return true;
+}
+
 static int
 setup(void **state)
 {
@@ -62,7 +79,7 @@ setup(void **state)
 	workers = workers_new(base, count_running, NULL);
 	assert_true(workers != NULL && workers_listen(workers, fd));
 	running = 0;
-	found = answered = 0;
+	found = answered = others_answered = 0;
 	question =
 	    (struct session_question){.order.most = 10, .found = on_found, .answered = on_answered};
 	return 0;
@@ -302,6 +319,16 @@ what_does_not_speak_the_protocol_is_closed(void **state)
 	close(twice);
 }
 
+/* True when a token of this id must wait. */
+static bool
+is_busy(const char *by, bool scoped)
+{
+	struct session_question other = {.by = slice_of(by)};
+
+	other.order.filter.scoped = scoped;
+	return workers_are_busy(workers, &other);
+}
+
 static void
 one_question_of_a_token_at_a_time(void **state)
 {
@@ -310,14 +337,97 @@ one_question_of_a_token_at_a_time(void **state)
 
 	(void)state;
 	question.by = SLICE("abcdefghij012345");
-	assert_false(workers_are_busy(workers, question.by));
+	assert_false(workers_are_busy(workers, &question));
 	workers_ask(workers, &question);
-	assert_true(workers_are_busy(workers, SLICE("abcdefghij012345")));
-	assert_false(workers_are_busy(workers, SLICE("bbbbbbbbbb012345")));
+	assert_true(is_busy("abcdefghij012345", false));
+	assert_false(is_busy("bbbbbbbbbb012345", false));
 	turn();
 	assert_true(got_order(worker, &order));
 	tell_end(worker, order.number, 0, false);
-	assert_false(workers_are_busy(workers, SLICE("abcdefghij012345")));
+	assert_false(is_busy("abcdefghij012345", false));
+	close(worker);
+}
+
+/* A scoped operator can make tokens, each of which may ask. */
+static void
+scoped_tokens_leave_room_for_others(void **state)
+{
+	static const char ids[] = "abcdefghijklmnopqrstuvwxyz";
+	struct session_question many[8];
+
+	(void)state;
+	for (size_t i = 0; i < 8; i++) {
+		assert_false(is_busy("scoped", true));
+		many[i] =
+		    (struct session_question){.answered = on_other_answered, .by = {ids + i, 1}};
+		many[i].order.filter.scoped = true;
+		workers_ask(workers, &many[i]);
+	}
+	assert_true(is_busy("scoped", true));
+	assert_false(is_busy("unscoped", false));
+	workers_free(workers);
+	workers = NULL;
+	assert_int_equal(others_answered, 8);
+}
+
+/* Those who left do not let others wait for a worker that is stopped. */
+static void
+what_nobody_waits_for_is_not_asked(void **state)
+{
+	int worker = connect_worker(1, SESSION_PROTOCOL);
+	struct session_question left[3];
+	struct session_order order;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		left[i] = (struct session_question){
+		    .answered = on_other_answered, .is_abandoned = is_abandoned};
+		workers_ask(workers, &left[i]);
+	}
+	workers_ask(workers, &question);
+	turn();
+	assert_true(others_answered == 3 && left[2].silent == 1 && answered == 0);
+	assert_true(got_order(worker, &order) && order.number == 1 && order.most == 10);
+	tell_end(worker, order.number, 0, false);
+	assert_true(answered == 1 && question.silent == 0);
+	close(worker);
+}
+
+/* A worker that was stopped must not end sessions after its caller was told that it did not. */
+static void
+cuts_have_a_deadline(void **state)
+{
+	int worker = connect_worker(1, SESSION_PROTOCOL);
+	uint64_t before_ms = clock_ms(CLOCK_MONOTONIC);
+	struct session_order order;
+
+	(void)state;
+	question.order.cuts = true;
+	workers_ask(workers, &question);
+	turn();
+	assert_true(got_order(worker, &order));
+	assert_true(order.until_ms >= before_ms + 2000 &&
+		    order.until_ms <= clock_ms(CLOCK_MONOTONIC) + 2000);
+	tell_end(worker, order.number, 0, false);
+	close(worker);
+}
+
+/* Any byte but 0 is true, and nothing else depends on its value. */
+static void
+flags_of_a_worker_may_have_any_value(void **state)
+{
+	int worker = connect_worker(1, SESSION_PROTOCOL);
+	struct session_message end = {.kind = SESSION_END};
+	struct session_order order;
+
+	(void)state;
+	workers_ask(workers, &question);
+	turn();
+	assert_true(got_order(worker, &order));
+	end.number = order.number;
+	memset(&end.end.more, 0xfe, sizeof(end.end.more));
+	tell(worker, &end);
+	assert_true(answered == 1 && question.more);
 	close(worker);
 }
 
@@ -350,6 +460,10 @@ main(void)
 	    TEST(a_question_waits_for_workers_to_connect),
 	    TEST(what_does_not_speak_the_protocol_is_closed),
 	    TEST(one_question_of_a_token_at_a_time),
+	    TEST(scoped_tokens_leave_room_for_others),
+	    TEST(what_nobody_waits_for_is_not_asked),
+	    TEST(cuts_have_a_deadline),
+	    TEST(flags_of_a_worker_may_have_any_value),
 	    TEST(each_question_is_answered),
 	};
 

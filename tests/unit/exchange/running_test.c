@@ -127,7 +127,23 @@ filters(void **state)
 	FINDS(0, strcpy(filter->job, JOB "x"));
 	FINDS(0, filter->has_address = true; filter->address.prefix = 128;
 	      filter->address.address.s6_addr[0] = 1);
+	/* Flags may have any value but 0. */
+	FINDS(0, memset(&filter->has_address, 2, 1); filter->address.prefix = 128;
+	      filter->address.address.s6_addr[0] = 1);
+	FINDS(0, memset(&filter->scoped, 2, 1));
 #undef FINDS
+}
+
+static void
+an_address_without_a_valid_prefix_is_refused(void **state)
+{
+	(void)state;
+	order.filter.address.prefix = 129;
+	assert_int_equal(walk(), 0); /* it is not used */
+	order.filter.has_address = true;
+	assert_null(running_walk_new(world.context, &order));
+	order.filter.address.prefix = UINT32_MAX;
+	assert_null(running_walk_new(world.context, &order));
 }
 
 static void
@@ -261,6 +277,7 @@ main(void)
 	    TEST_ORDER(tokens_in_paths_are_blotted),
 	    TEST_ORDER(a_request_that_waits_for_the_store_is_no_session),
 	    TEST_ORDER(filters),
+	    TEST_ORDER(an_address_without_a_valid_prefix_is_refused),
 	    TEST_ORDER(scopes),
 	    TEST_ORDER(a_token_in_the_scope_is_named),
 	    TEST_ORDER(a_job_may_leave_the_scope),

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "jobgate/clock.h"
 #include "net/loop.h"
 #include "observe/shared.h"
 #include "server/channel.h"
@@ -109,7 +110,8 @@ expect_hello(void)
 static void
 give(uint32_t number, bool cuts)
 {
-	const struct session_order order = {.number = number, .cuts = cuts, .most = 10};
+	const struct session_order order = {
+	    .number = number, .cuts = cuts, .until_ms = UINT64_MAX, .most = 10};
 
 	assert_int_equal(send(control, &order, sizeof(order), 0), (ssize_t)sizeof(order));
 }
@@ -175,6 +177,48 @@ an_order_of_another_size_ends_the_connection(void **state)
 	}
 }
 
+static void
+give_order(const struct session_order *order)
+{
+	assert_int_equal(send(control, order, sizeof(*order), 0), (ssize_t)sizeof(*order));
+}
+
+/* The worker was stopped meanwhile: the caller has been told that it did not answer. */
+static void
+a_cut_that_comes_too_late_is_dropped(void **state)
+{
+	struct session_message message;
+
+	(void)state;
+	start_control();
+	expect_hello();
+	give_order(&(struct session_order){
+	    .number = 7, .cuts = true, .until_ms = clock_ms(CLOCK_MONOTONIC) - 1});
+	assert_false(receive(&message));
+	give(8, false);
+	expect_end(8);
+}
+
+/* Also from a program of our own user, no order may do more than its fields say. */
+static void
+orders_may_have_any_content(void **state)
+{
+	struct session_order order;
+	char byte;
+
+	(void)state;
+	start_control();
+	expect_hello();
+	memset(&order, 0xfe, sizeof(order));
+	order.filter.address.prefix = 128;
+	give_order(&order);
+	expect_end(0xfefefefe);
+	order.filter.address.prefix = 129;
+	give_order(&order);
+	turn();
+	assert_int_equal(recv(control, &byte, 1, MSG_DONTWAIT), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -184,6 +228,8 @@ main(void)
 	    TEST(orders_are_answered),
 	    TEST(the_worker_connects_again_under_its_number),
 	    TEST(an_order_of_another_size_ends_the_connection),
+	    TEST(a_cut_that_comes_too_late_is_dropped),
+	    TEST(orders_may_have_any_content),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
