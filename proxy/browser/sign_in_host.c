@@ -21,6 +21,9 @@
 
 #define LOCATION_MAX (RETURN_ADDRESS_ENCODED_MAX + 512)
 
+/* Begins the form: the browser's earlier sign-in. */
+#define OLD "old="
+
 /* What lies in call->room, one behind the other. */
 struct room {
 	char page[PAGE_MAX], policy[PAGE_POLICY_MAX], cookie[SET_COOKIE_MAX],
@@ -55,6 +58,23 @@ visit_read(struct slice form, struct visit *out)
 	return to.at != NULL && return_address_parse(to, out->tls, &out->address) &&
 	       jg_token_hash_parse(
 		   form_field(form, SLICE("nonce"), hex, sizeof(hex)), out->nonce_digest);
+}
+
+static uint16_t
+port_of(const struct authority *authority, bool tls)
+{
+	return authority->port != 0 ? authority->port : tls ? 443 : 80;
+}
+
+/* A job's page that this listener serves: another port of its host may be anybody's server, which
+ * would get the code. */
+static bool
+visit_is_ours(const struct local_call *call, const struct visit *visit)
+{
+	struct authority own;
+
+	return visit->tls == call->tls && authority_parse(call->request->authority, &own) &&
+	       port_of(&visit->address.authority, visit->tls) == port_of(&own, call->tls);
 }
 
 /* The query of the request, without '?'. */
@@ -153,7 +173,7 @@ get(const struct local_call *call, struct local_answer *answer)
 	if (!slice_equal(path, SLICE(SIGN_IN)))
 		return pages_not_found(answer);
 	if (!pages_cookie_can_be_kept(call) || call->job.len == 0 ||
-	    !visit_read(query_of(call), &visit))
+	    !visit_read(query_of(call), &visit) || !visit_is_ours(call, &visit))
 		return show_bad_address(call, answer);
 	/* A code is made for a page load only, which no other page can read or frame. */
 	if (return_trip_is_page_load(call->request))
@@ -162,8 +182,8 @@ get(const struct local_call *call, struct local_answer *answer)
 }
 
 /*
- * The form counts with the query before it, and the sign-in that the browser has: its record ends
- * once the new one is there.
+ * The form counts with two things before it: the sign-in that the browser has, whose record ends
+ * once the new one is there, and the query. That sign-in comes first, where no client can write.
  */
 static enum local_action
 post_sign_in(const struct local_call *call, struct local_answer *answer)
@@ -175,15 +195,16 @@ post_sign_in(const struct local_call *call, struct local_answer *answer)
 	char id[SIGN_IN_TEXT_LEN + 1];
 	struct visit visit;
 
-	if (call->job.len == 0 || !visit_read(query, &visit))
+	if (call->job.len == 0 || !visit_read(query, &visit) || !visit_is_ours(call, &visit))
 		return show_bad_address(call, answer);
-	write_slice(&writer, query);
+	write_literal(&writer, OLD);
 	if (cookie.at != NULL &&
 	    sign_in_open(call->session_key, SIGN_IN_HOST_PURPOSE, cookie, call->now_s, &old)) {
 		jg_sign_in_id_format(old.id, id);
-		write_literal(&writer, "&old=");
 		write_slice(&writer, slice_of(id));
 	}
+	write_literal(&writer, "&");
+	write_slice(&writer, query);
 	write_literal(&writer, "&");
 	if (writer.full)
 		return show_bad_address(call, answer);
@@ -293,6 +314,16 @@ judged(const struct local_call *call, enum verdict verdict, struct local_answer 
 	return show_sign_in(call, &visit, invitation(verdict), 200, answer);
 }
 
+/* The sign-in that the browser had, or text that is no id; post_sign_in has written it. */
+static struct slice
+old_of(struct slice form)
+{
+	struct slice old = slice_after(form, sizeof(OLD) - 1);
+	const char *end = memchr(old.at, '&', old.len);
+
+	return end != NULL ? (struct slice){old.at, (size_t)(end - old.at)} : SLICE("");
+}
+
 /* The pasted token is good: the browser is signed in here, and goes back with a code. */
 static enum local_action
 sign_in(const struct local_call *call, struct slice form, const struct token *token,
@@ -301,11 +332,10 @@ sign_in(const struct local_call *call, struct slice form, const struct token *to
 	struct room *room = room_of(call);
 	struct sign_in_cookie cookie = {
 	    .expires_s = call->now_s + (int64_t)(call->session_ms / 1000)};
-	char text[CODE_TEXT_LEN], old_room[SIGN_IN_TEXT_LEN];
-	struct slice old = form_field(form, SLICE("old"), old_room, sizeof(old_room));
+	char text[CODE_TEXT_LEN];
 	struct sign_in_new new = {.id = cookie.id,
 	    .token = token,
-	    .replaces = old,
+	    .replaces = old_of(form),
 	    .seconds = call->session_ms / 1000,
 	    .code = {text, CODE_TEXT_LEN}};
 

@@ -147,6 +147,41 @@ def test_it_leads_to_jobs_only(scene, visitor, to):
             assert response.status == 400 and response.field("location") is None and response.field("set-cookie") is None
 
 
+@pytest.mark.parametrize("site", ["https://JOB:9999", "https://JOB:22", "https://JOB:80", "https://JOB.:9999", "http://JOB:443", "http://JOB"])
+def test_it_leads_to_its_own_port_only(scene, visitor, site):
+    """Another port of a job's host may be anybody's server."""
+    signed_in(scene, visitor)
+    query = urllib.parse.urlencode({"to": site.replace("JOB", scene.host) + "/", "nonce": "ab" * 32})
+    for each in (visitor, Visitor(visitor.gateway)):
+        for response in (each.ask(f"https://{SIGN_IN_HOST}/sign-in?{query}"), each.post(f"https://{SIGN_IN_HOST}/sign-in?{query}", token=scene.token.value)):
+            assert response.status == 400 and response.field("location") is None and response.field("set-cookie") is None
+
+
+def test_its_own_port_in_other_words(scene, visitor):
+    for host, to in ((SIGN_IN_HOST, f"https://{scene.host}:443/"), (f"{SIGN_IN_HOST}:443", page(scene)), (f"{SIGN_IN_HOST}:8443", f"https://{scene.host}:8443/")):
+        query = urllib.parse.urlencode({"to": to, "nonce": "ab" * 32})
+        assert visitor.ask(f"https://{host}/sign-in?{query}").status == 200
+
+
+@pytest.mark.parametrize("more", ["", "&old=x", "&old=" + "0" * 32, "&old=", "&%6fld=x"])
+def test_the_replaced_sign_in_ends(scene, visitor, records, more):
+    """Whatever the link or the form says of it."""
+    signed_in(scene, visitor)
+    key, = keys_of(records, scene.token)
+    response = visitor.post(sign_in_link(scene) + more, token=scene.token.value, old="y")
+    assert response.status == 303
+    new, = keys_of(records, scene.token)
+    assert new != key
+
+
+def keys_of(records, token):
+    return [key for key in records.client.scan_iter("jobgate:signin:*") if records.client.hget(key, "token") in (token.id, token.id.encode())]
+
+
+def sign_in_link(scene):
+    return f"https://{SIGN_IN_HOST}/sign-in?" + urllib.parse.urlencode({"to": page(scene), "nonce": "ab" * 32})
+
+
 def test_an_address_is_given_once(scene, visitor):
     to = urllib.parse.quote(page(scene), safe="")
     for query in (f"to={to}&to={to}&nonce={'ab' * 32}", f"to={to}&nonce={'ab' * 32}&nonce={'ab' * 32}", f"to={to}", f"to={to}&nonce=x"):
