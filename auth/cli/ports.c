@@ -128,9 +128,9 @@ ports_body(const struct options *options, const char *host, json_t *body)
 		if ((host != NULL && is_own(options, i)) || !read_port(options->ports[i], &given))
 			continue;
 		snprintf(name, sizeof(name), "%u", (unsigned)given.number);
-		if (given.url == NULL)
+		if (given.url == NULL && host != NULL)
 			json_object_set_new(ports, name, ports_url(host, given.number));
-		else if (given.url[0] == '\0')
+		else if (given.url == NULL || given.url[0] == '\0')
 			json_object_set_new(ports, name, json_null());
 		else
 			json_object_set_new(ports, name, json_string(given.url));

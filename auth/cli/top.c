@@ -79,7 +79,8 @@ on_resized(int number)
 static void
 on_end(int number)
 {
-	int error = errno;
+	int error =
+	    errno; /* NOLINT(bugprone-signal-handler,cert-sig30-c): errno may be used here */
 	sigset_t set;
 
 	terminal_leave();
@@ -90,7 +91,7 @@ on_end(int number)
 	sigprocmask(SIG_UNBLOCK, &set, NULL); /* ends or stops here */
 	signal(number, on_end);
 	terminal_enter();
-	errno = error;
+	errno = error; /* NOLINT(bugprone-signal-handler,cert-sig30-c) */
 }
 
 static void

@@ -30,7 +30,8 @@ struct registration {
 static void
 next(struct registration *registration, uint64_t ms)
 {
-	const struct timeval pause = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+	const struct timeval pause = {
+	    .tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
 
 	registration->under_way = false;
 	if (registration->last_loop != NULL)

@@ -143,6 +143,7 @@ rate_of(const struct session *session)
 static json_t *
 session_view(const char *id, unsigned index, const struct session *session)
 {
+	uint64_t age_ms = session->age_us / 1000;
 	char started[VIEW_TIME_MAX];
 
 	view_time((uint64_t)session->started_us / 1000, started);
@@ -152,7 +153,7 @@ session_view(const char *id, unsigned index, const struct session *session)
 	    "token_name", text_or_null(session->token_name), "client", text_view(session->client),
 	    "protocol", protocol_name(session->version), "method", text_view(session->method),
 	    "path", text_view(session->path), "state", jg_session_state_name(session->state),
-	    "started_at", started, "age_s", (double)(session->age_us / 1000) / 1000, "bytes_in",
+	    "started_at", started, "age_s", (double)age_ms / 1000, "bytes_in",
 	    (json_int_t)session->bytes_in, "bytes_out", (json_int_t)session->bytes_out, "rate",
 	    (json_int_t)rate_of(session), "worker", (int)index);
 }

@@ -213,11 +213,11 @@ channel_look(struct channel *channel)
 	    event_new(channel->base, channel->fd, EV_READ | EV_PERSIST, on_readable, channel);
 	channel->writable =
 	    event_new(channel->base, channel->fd, EV_WRITE | EV_PERSIST, on_writable, channel);
-	if (channel->readable == NULL || channel->writable == NULL ||
-	    event_add(channel->readable, NULL) != 0)
+	if (channel->readable != NULL && channel->writable != NULL &&
+	    event_add(channel->readable, NULL) == 0 && say_hello(channel))
+		return;
+	if (channel->fd >= 0) /* a new socket without room for a word cannot be used */
 		disconnect(channel);
-	else if (!say_hello(channel) && channel->fd >= 0)
-		disconnect(channel); /* a new socket without room cannot be used */
 }
 
 struct channel *
