@@ -5,23 +5,28 @@
 #include "auth/redis/store_operation.h"
 
 /*
- * end_sign_in(key, id, sets): delete a sign-in, and take its id out of its token's set; sets is the
- * prefix of these sets' keys. Returns 1, or 0 when there was none.
+ * A set has the sign-ins of one value of a token: a renewal, which ends them, makes room for new
+ * ones. Its key ends in the token's id and the value's mark.
+ *
+ * end_sign_in(key, id, sets): delete a sign-in, and take its id out of its set; sets is the prefix
+ * of these sets' keys. Returns 1, or 0 when there was none.
  */
-#define END_SIGN_IN                                                                      \
-	"local function end_sign_in(key, id, sets)\n"                                    \
-	"  local token = redis.pcall('HGET', key, 'token')\n"                            \
-	"  local gone = redis.call('DEL', key)\n"                                        \
-	"  if type(token) == 'string' then redis.pcall('ZREM', sets .. token, id) end\n" \
-	"  return gone\n"                                                                \
+#define END_SIGN_IN                                                    \
+	"local function end_sign_in(key, id, sets)\n"                  \
+	"  local of = redis.pcall('HMGET', key, 'token', 'mark')\n"    \
+	"  local gone = redis.call('DEL', key)\n"                      \
+	"  if of[1] and of[2] then\n"                                  \
+	"    redis.pcall('ZREM', sets .. of[1] .. ':' .. of[2], id)\n" \
+	"  end\n"                                                      \
+	"  return gone\n"                                              \
 	"end\n"
 
 /*
- * KEYS: the sign-in, the set of its token's sign-ins, the code, the sign-in that it replaces. ARGV:
- * id, seconds, the most sign-ins of a token, the seconds of a code, the replaced one's id or '',
+ * KEYS: the sign-in, its set, the code, the sign-in that it replaces. ARGV:
+ * id, seconds, the most sign-ins of a set, the seconds of a code, the replaced one's id or '',
  * the key prefix of the sets, then the fields and values of the record. The set says when each
- * sign-in ends, on the store's clock. Returns 1, 0 if the sign-in or the code exists, or -1 for too
- * many.
+ * sign-in ends, on the store's clock, and lasts as long as the last one. Returns 1, 0 if the
+ * sign-in or the code exists, or -1 for too many.
  */
 static const char script_create[] =
     END_SIGN_IN "local now = tonumber(redis.call('TIME')[1])\n"
@@ -29,7 +34,9 @@ static const char script_create[] =
 		"if redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[3]) then return -1 end\n"
 		"if redis.call('EXISTS', KEYS[1], KEYS[3]) > 0 then return 0 end\n"
 		"redis.call('ZADD', KEYS[2], now + ARGV[2], ARGV[1])\n"
-		"redis.call('EXPIRE', KEYS[2], ARGV[2])\n"
+		"if redis.call('TTL', KEYS[2]) < tonumber(ARGV[2]) then\n"
+		"  redis.call('EXPIRE', KEYS[2], ARGV[2])\n"
+		"end\n"
 		"redis.call('HSET', KEYS[1], unpack(ARGV, 7))\n"
 		"redis.call('EXPIRE', KEYS[1], ARGV[2])\n"
 		"redis.call('SET', KEYS[3], ARGV[1], 'EX', ARGV[4])\n"
@@ -97,12 +104,11 @@ read_gone(struct operation *operation, const redisReply *reply)
 		store_tell(operation, gone ? STORE_OK : STORE_ABSENT, NULL);
 }
 
-/* The key of the set of a token's sign-ins; without an id the keys' prefix. */
+/* What the keys of sets begin with. */
 static void
-add_set_key(struct arguments *arguments, const struct store *store, struct slice token_id)
+add_sets(struct arguments *arguments, const struct store *store)
 {
-	arguments_add_text(
-	    arguments, "%ssignins:%.*s", store_prefix(store), (int)token_id.len, token_id.at);
+	arguments_add_text(arguments, "%ssignins:", store_prefix(store));
 }
 
 static void
@@ -137,7 +143,8 @@ store_sign_in_create(
 	if (arguments != NULL) {
 		jg_sign_in_mark_format(record->mark, mark);
 		arguments_add_record_key(arguments, store, RECORD_SIGN_IN, sign_in->id);
-		add_set_key(arguments, store, token_id);
+		arguments_add_text(arguments, "%ssignins:%.*s:%s", store_prefix(store),
+		    TOKEN_ID_LEN, record->token_id, mark);
 		add_code_key(arguments, store, sign_in->code);
 		arguments_add_record_key(arguments, store, RECORD_SIGN_IN, sign_in->replaces);
 		arguments_add(arguments, sign_in->id);
@@ -145,7 +152,7 @@ store_sign_in_create(
 		arguments_add_text(arguments, "%d", SIGN_INS_OF_TOKEN_MAX);
 		arguments_add_text(arguments, "%d", SIGN_IN_CODE_SECONDS);
 		arguments_add(arguments, sign_in->replaces);
-		add_set_key(arguments, store, SLICE(""));
+		add_sets(arguments, store);
 		arguments_add(arguments, SLICE("token"));
 		arguments_add(arguments, token_id);
 		arguments_add(arguments, SLICE("version"));
@@ -166,7 +173,7 @@ store_sign_in_delete(struct store *store, struct slice id, store_record_done *do
 	if (arguments != NULL) {
 		arguments_add_record_key(arguments, store, RECORD_SIGN_IN, id);
 		arguments_add(arguments, id);
-		add_set_key(arguments, store, SLICE(""));
+		add_sets(arguments, store);
 		arguments_add(arguments, store_waits(store) ? SLICE("1") : SLICE("0"));
 	}
 	store_run(store, &operation, arguments);

@@ -85,7 +85,8 @@ a_sign_in_lives_and_ends(void **state)
 	free(text);
 	assert_in_range(number_of(world, "TTL test:signin:" ID), 90, 100);
 	assert_in_range(number_of(world, "TTL test:code:" CODE), 20, 30);
-	assert_int_equal(number_of(world, "ZCARD test:signins:aaaaaaaaaaaaaaaa"), 1);
+	assert_int_equal(number_of(world, "ZCARD test:signins:aaaaaaaaaaaaaaaa:" MARK), 1);
+	assert_in_range(number_of(world, "TTL test:signins:aaaaaaaaaaaaaaaa:" MARK), 90, 100);
 	/* Neither is overwritten. */
 	asked_gets(world, CONTROL_SIGN_IN_PATH,
 	    sign_in_of(room, ID, "bbbbbbbbbbbbbbbb", SECOND_CODE), 409);
@@ -94,7 +95,7 @@ a_sign_in_lives_and_ends(void **state)
 	asked_gets(world, CONTROL_SIGN_OUT_PATH, "{\"id\":\"" ID "\"}", 204);
 	asked_gets(world, CONTROL_SIGN_OUT_PATH, "{\"id\":\"" ID "\"}", 404);
 	assert_int_equal(number_of(world, "EXISTS test:signin:" ID), 0);
-	assert_int_equal(number_of(world, "ZCARD test:signins:aaaaaaaaaaaaaaaa"), 0);
+	assert_int_equal(number_of(world, "ZCARD test:signins:aaaaaaaaaaaaaaaa:" MARK), 0);
 	run_redis(world, "DEL test:code:" CODE);
 }
 
@@ -128,16 +129,16 @@ sign_ins_of_a_token_are_bounded(void **state)
 
 	run_redis(world, /* hiredis splits at blanks */
 	    "EVAL for\ti=1,1000\tdo\tredis.call('ZADD',KEYS[1],9999999999,i)\tend "
-	    "1 test:signins:cccccccccccccccc");
+	    "1 test:signins:cccccccccccccccc:" MARK);
 	asked_gets(
 	    world, CONTROL_SIGN_IN_PATH, sign_in_of(room, ID, "cccccccccccccccc", CODE), 429);
 	assert_int_equal(number_of(world, "EXISTS test:signin:" ID), 0);
 	/* Those that have ended leave. */
-	run_redis(world, "ZADD test:signins:cccccccccccccccc 1 1");
+	run_redis(world, "ZADD test:signins:cccccccccccccccc:" MARK " 1 1");
 	asked_gets(
 	    world, CONTROL_SIGN_IN_PATH, sign_in_of(room, ID, "cccccccccccccccc", CODE), 204);
 	asked_gets(world, CONTROL_SIGN_OUT_PATH, "{\"id\":\"" ID "\"}", 204);
-	run_redis(world, "DEL test:signins:cccccccccccccccc test:code:" CODE);
+	run_redis(world, "DEL test:signins:cccccccccccccccc:" MARK " test:code:" CODE);
 }
 
 static void
