@@ -95,8 +95,9 @@ view_ports(const struct job_ports *ports)
 static json_t *
 view_port_urls(const struct job *job, const char *public_url)
 {
-	const char *mark = strstr(public_url, "{job}"), *host = strstr(public_url, "://");
-	bool in_host = mark != NULL && host != NULL && mark < host + 3 + strcspn(host + 3, "/");
+	const char *mark = public_url != NULL ? strstr(public_url, "{job}") : NULL;
+	const char *host = mark != NULL ? strstr(public_url, "://") : NULL;
+	bool in_host = host != NULL && mark < host + 3 + strcspn(host + 3, "/");
 	json_t *object = json_object();
 
 	for (size_t i = 0; i < job->ports.count; i++) {
