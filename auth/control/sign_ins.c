@@ -52,8 +52,10 @@ answer(struct call *call, enum store_result result)
 		call_refuse(call, 409, NULL, "the sign-in or the code exists, or they differ");
 		return;
 	case STORE_TOO_MANY:
-		call_refuse(call, 429, NULL, "a token has at most %d sign-ins at the same time",
-		    SIGN_INS_OF_TOKEN_MAX);
+		call_refuse(call, 429, NULL,
+		    "a token has at most %d sign-ins at the same time, and a sign-in at most %d "
+		    "codes in %d seconds",
+		    SIGN_INS_OF_TOKEN_MAX, SIGN_IN_CODES_MAX, SIGN_IN_CODE_SECONDS);
 		return;
 	default:
 		handler_store_refused(call, result, "sign-in or code");

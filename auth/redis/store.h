@@ -211,8 +211,10 @@ void store_sign_in_create(
 /* Sign out. STORE_OK or STORE_ABSENT. */
 void store_sign_in_delete(struct store *store, struct slice id, store_record_done *done, void *ctx);
 
-/* Add a code for a sign-in. STORE_ABSENT: there is no such sign-in. STORE_CONFLICT: the code
- * exists. */
+/*
+ * Add a code for a sign-in. STORE_ABSENT: there is no such sign-in. STORE_CONFLICT: the code
+ * exists. STORE_TOO_MANY: the sign-in has had SIGN_IN_CODES_MAX within SIGN_IN_CODE_SECONDS.
+ */
 void store_code_add(
     struct store *store, struct slice id, struct slice code, store_record_done *done, void *ctx);
 

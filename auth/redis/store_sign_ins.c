@@ -55,10 +55,15 @@ static const char script_delete[] =
 		"end\n"
 		"return gone\n";
 
-/* KEYS: the sign-in, the code. ARGV: id, seconds. Returns 1, 0 if the code exists, -1 if the
- * sign-in does not. */
+/*
+ * KEYS: the sign-in, the code, the number of the sign-in's codes. ARGV: id, seconds, the most codes
+ * in that time. Returns 1, 0 if the code exists, -1 if the sign-in does not, -2 for too many.
+ */
 static const char script_add_code[] =
     "if redis.call('EXISTS', KEYS[1]) == 0 then return -1 end\n"
+    "local count = redis.call('INCR', KEYS[3])\n"
+    "if count == 1 then redis.call('EXPIRE', KEYS[3], ARGV[2]) end\n"
+    "if count > tonumber(ARGV[3]) then return -2 end\n"
     "return redis.call('SET', KEYS[2], ARGV[1], 'NX', 'EX', ARGV[2]) and 1 or 0\n";
 
 /* KEYS: the code. ARGV: id. It works once, for whoever asks first. Returns 1, 0 if it is another
@@ -89,9 +94,10 @@ read_found(struct operation *operation, const redisReply *reply)
 	if (!reply_is_integer(reply, &code))
 		return;
 	store_tell(operation,
-	    code == 1	? STORE_OK
-	    : code == 0 ? STORE_CONFLICT
-			: STORE_ABSENT,
+	    code == 1	 ? STORE_OK
+	    : code == 0	 ? STORE_CONFLICT
+	    : code == -2 ? STORE_TOO_MANY
+			 : STORE_ABSENT,
 	    NULL);
 }
 
@@ -185,13 +191,16 @@ store_code_add(
     struct store *store, struct slice id, struct slice code, store_record_done *done, void *ctx)
 {
 	struct operation operation = operation_change(RECORD_SIGN_IN, id, read_found, done, ctx);
-	struct arguments *arguments = script(script_add_code, "2");
+	struct arguments *arguments = script(script_add_code, "3");
 
 	if (arguments != NULL) {
 		arguments_add_record_key(arguments, store, RECORD_SIGN_IN, id);
 		add_code_key(arguments, store, code);
+		arguments_add_text(
+		    arguments, "%scodes:%.*s", store_prefix(store), (int)id.len, id.at);
 		arguments_add(arguments, id);
 		arguments_add_text(arguments, "%d", SIGN_IN_CODE_SECONDS);
+		arguments_add_text(arguments, "%d", SIGN_IN_CODES_MAX);
 	}
 	store_run(store, &operation, arguments);
 	free(arguments);

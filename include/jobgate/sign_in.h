@@ -11,6 +11,7 @@
 #define SIGN_IN_MARK_TEXT_LEN 24   /* of a token's mark, in hex */
 #define SIGN_IN_CODE_SECONDS 30	   /* how long a one-time code is good */
 #define SIGN_INS_OF_TOKEN_MAX 1000 /* at the same time */
+#define SIGN_IN_CODES_MAX 100	   /* of one sign-in, in SIGN_IN_CODE_SECONDS */
 
 /* The record of a sign-in. It ends with its time to live, or when the person signs out. */
 struct sign_in {

@@ -113,9 +113,10 @@ sign_in_call_failed(const struct local_call *call, unsigned status, struct local
 	struct page page = {.title = SLICE("That did not work"), .is_error = true};
 
 	if (status == 429) {
-		page.message = SLICE("This token has 1000 sign-ins already.");
-		page.advice = SLICE("Sign out where you do not need it any more, or paste another "
-				    "token.");
+		page.message = SLICE("This token has 1000 sign-ins already, or this browser has "
+				     "opened jobs 100 times within 30 seconds.");
+		page.advice = SLICE("Wait a moment and try again. If that does not help, sign out "
+				    "where you do not need it any more, or renew the token.");
 		return pages_show(call, answer, OUTCOME_RATE_LIMITED, 429, &page);
 	}
 	page.message =

@@ -343,6 +343,20 @@ def test_a_token_has_so_many_sign_ins(scene, visitor, records, gateway):
     assert visitor.post(visitor.way(page(scene)), token=value).status == 303
 
 
+def test_a_sign_in_has_so_many_codes(scene, visitor, records):
+    """A script that opens windows again and again fills no store."""
+    signed_in(scene, visitor)
+    visitor.jars[scene.host].pop(COOKIE)
+    way = visitor.way(page(scene))
+    assert visitor.ask(way).status == 303
+    key, = [key for key in records.client.scan_iter("jobgate:codes:*") if keys_of(records, scene.token)[0][-32:] == key[-32:]]
+    assert 0 < records.client.ttl(key) <= 30
+    records.client.incrby(key, 98)
+    assert [visitor.ask(way).status for _ in range(3)] == [303, 429, 429]
+    records.client.delete(key)  # as its time to live does
+    assert visitor.ask(way).status == 303
+
+
 def test_no_client_reaches_the_control_process(gateways, records, make_folder):
     """The calls that workers make for it are at no address, with any token or none."""
     gateway = gateways.start({"browser": {"host": SIGN_IN_HOST}, "control": {"host": f"control.{DOMAIN}"}, "backends": {"trusted_proxies": ["127.0.0.1"]}})
