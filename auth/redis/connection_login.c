@@ -43,6 +43,25 @@ on_login(void *ctx, const redisReply *reply)
 	login_done(ctx, reply, false);
 }
 
+/* A server that does not know AUTH repeats its arguments; only the first word of others is shown.
+ */
+static void
+on_auth(void *ctx, const redisReply *reply)
+{
+	struct redis_connection *connection = ctx;
+	char reason[64];
+
+	if (reply == NULL || reply->type != REDIS_REPLY_ERROR ||
+	    connection->state != CONNECTION_LOGIN || redis_error_is(reply, "WRONGPASS ") ||
+	    redis_error_is(reply, "ERR AUTH <password> called without any password")) {
+		login_done(connection, reply, false);
+		return;
+	}
+	snprintf(reason, sizeof(reason), "Redis refuses the login: %.*s",
+	    (int)strcspn(reply->str, " "), reply->str);
+	connection_fail(connection, reason);
+}
+
 /* The name is optional: the ACL may forbid it. */
 static void
 on_name(void *ctx, const redisReply *reply)
@@ -148,10 +167,9 @@ send_auth(struct redis_connection *connection, const char *password)
 	const struct redis_login *login = &connection->url.login;
 
 	if (login->user[0] != '\0')
-		send_login(
-		    connection, on_login, 3, (const char *[]){"AUTH", login->user, password});
+		send_login(connection, on_auth, 3, (const char *[]){"AUTH", login->user, password});
 	else
-		send_login(connection, on_login, 2, (const char *[]){"AUTH", password});
+		send_login(connection, on_auth, 2, (const char *[]){"AUTH", password});
 }
 
 /* False: the connection has failed. */

@@ -31,13 +31,29 @@ redis_same_place(const struct redis_place *a, const struct redis_place *b)
 	return a->port == b->port && strcmp(a->host, b->host) == 0;
 }
 
+bool
+redis_is_at(const struct redis_url *primary, const struct redis_url *here)
+{
+	if (primary->cluster)
+		return strcmp(primary->node_id, here->node_id) == 0;
+	return primary->port == here->port && strcmp(primary->host, here->host) == 0;
+}
+
+void
+redis_note_place(const struct redis_url *primary, struct redis_url *out)
+{
+	memcpy(out->host, primary->host, sizeof(out->host));
+	memcpy(out->node_id, primary->node_id, sizeof(out->node_id));
+	out->port = primary->port;
+}
+
 /* ---- the end of a round ---- */
 
 /* True when no missing answer can change the result. */
 static bool
 decided(const struct redis_election *election)
 {
-	if (election->kind->elected(election) != NULL)
+	if (election->kind->elected(election, false, NULL))
 		return true;
 	for (unsigned i = 0; i < election->voter_count; i++)
 		if (election->voters[i].asked)
@@ -50,28 +66,25 @@ static void
 on_verdict(evutil_socket_t fd, short what, void *ctx)
 {
 	struct redis_election *election = ctx;
-	const struct redis_place *place = election->kind->elected(election);
 	struct redis_url primary = election->url;
 	redis_election_fn *done = election->done;
 	char why[256] = "";
+	bool found;
 
 	(void)fd;
 	(void)what;
 	if (done == NULL)
 		return;
 	event_del(election->verdict);
-	if (place != NULL) {
-		primary.place_count = 0;
-		redis_login_wipe(&primary.sentinel_login);
-		memcpy(primary.host, place->host, sizeof(primary.host));
-		primary.port = place->port;
-	} else {
+	primary.place_count = 0;
+	redis_login_wipe(&primary.sentinel_login);
+	found = election->kind->elected(election, true, &primary);
+	if (!found)
 		election->kind->explain(election, why, sizeof(why));
-	}
 	if (election->kind->ended != NULL)
-		election->kind->ended(election, place);
+		election->kind->ended(election);
 	election->done = NULL;
-	done(election->ctx, place != NULL ? &primary : NULL, why);
+	done(election->ctx, found ? &primary : NULL, why);
 	redis_url_wipe(&primary);
 }
 

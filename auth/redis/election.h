@@ -66,6 +66,11 @@ void redis_election_dump(const struct redis_election *election, struct dump *dum
 /* True between redis_election_ask and its answer. */
 bool redis_election_busy(const struct redis_election *election);
 
+/* True when the primary is the server that redis_note_place noted: in a cluster by its id, as a
+ * server may be known by several addresses. */
+bool redis_is_at(const struct redis_url *primary, const struct redis_url *here);
+void redis_note_place(const struct redis_url *primary, struct redis_url *out);
+
 /*
  * True when a server's answer to ROLE says that it is the primary. If not, *why is the reason, for
  * people, valid as long as the reply. When the ACL forbids ROLE, the server counts as the primary

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "auth/ascii.h"
 #include "auth/redis/cluster_slot.h"
 #include "auth/redis/election_state.h"
 
@@ -16,8 +17,9 @@
  * still name A while A' and C of A', B, C name A'. So for changes the owner's own vote does not
  * count, and of the other masters at least n - n/2 must name it. n/2 others named an owner to whom
  * a worker listens, and there are only n - 1 others: one of them has voted in both. It does not go
- * back from A' to A. (The number of others is the same in both views unless more masters were
- * replaced meanwhile.)
+ * back from A' to A. This holds for masters that are replaced one after the other. If a person has
+ * several replicas take over by force (CLUSTER FAILOVER TAKEOVER) while their masters are cut off,
+ * or removes masters that run on, two owners may be elected, one on each side (deploy/redis.md).
  */
 
 #define NO_OWNER REDIS_VOTERS_MAX
@@ -61,6 +63,9 @@ read_node(const struct voter *asked, const redisReply *node, struct redis_place 
 	if (port->type != REDIS_REPLY_INTEGER || port->integer <= 0 || port->integer > UINT16_MAX ||
 	    name->type != REDIS_REPLY_STRING || name->len != CLUSTER_ID_LEN)
 		return false;
+	for (size_t i = 0; i < CLUSTER_ID_LEN; i++)
+		if (!is_hex(name->str[i]))
+			return false;
 	memcpy(id, name->str, CLUSTER_ID_LEN + 1);
 	*place = asked->place;
 	place->port = (uint16_t)port->integer;
@@ -73,18 +78,21 @@ read_node(const struct voter *asked, const redisReply *node, struct redis_place 
 	return true;
 }
 
-/* A master is a voter from now on. Returns its number; NO_OWNER when there are too many. */
+/* A master is a voter from now on; known: the voter that it is already, or NULL. Returns its
+ * number; NO_OWNER when there are too many. */
 static unsigned
-note_master(struct redis_election *election, const struct redis_place *place, const char *id)
+note_master(struct redis_election *election, struct voter *known, const struct redis_place *place,
+    const char *id)
 {
-	struct voter *voter = find_voter(election, id, place);
+	struct voter *voter = known;
 
 	if (voter == NULL)
 		voter = election_add(election, place);
 	if (voter == NULL)
 		return NO_OWNER;
 	memcpy(voter->id, id, CLUSTER_ID_LEN + 1);
-	voter->place = *place;
+	if (voter->connection == NULL)
+		voter->place = *place;
 	return (unsigned)(voter - election->voters);
 }
 
@@ -95,6 +103,7 @@ read_range(struct voter *asked, const redisReply *range)
 	struct redis_election *election = asked->election;
 	char id[CLUSTER_ID_LEN + 1];
 	struct redis_place place;
+	struct voter *known;
 	unsigned master;
 
 	if (range->type != REDIS_REPLY_ARRAY || range->elements < 3 ||
@@ -102,7 +111,12 @@ read_range(struct voter *asked, const redisReply *range)
 	    range->element[1]->type != REDIS_REPLY_INTEGER ||
 	    !read_node(asked, range->element[2], &place, id))
 		return "one answers CLUSTER SLOTS in an unexpected form";
-	master = note_master(election, &place, id);
+	known = find_voter(election, id, &place);
+	/* A master may have several ranges of slots, but two masters do not have one address. */
+	if (known != NULL && !has_id(known, id) &&
+	    (asked->masters >> (known - election->voters) & 1) != 0)
+		return "two masters of the cluster announce the same address";
+	master = note_master(election, known, &place, id);
 	if (master == NO_OWNER)
 		return "the cluster has too many masters (at most 57)";
 	asked->masters |= 1ULL << master;
@@ -146,14 +160,39 @@ on_slots(void *ctx, const redisReply *reply)
 	election_answered(voter);
 }
 
+static void
+on_id(void *ctx, const redisReply *reply)
+{
+	struct voter *voter = ctx;
+	struct slice id = reply != NULL ? redis_text(reply) : (struct slice){0};
+
+	if (id.len == CLUSTER_ID_LEN)
+		memcpy(voter->said, id.at, CLUSTER_ID_LEN);
+}
+
+/* The id first: it is there when the vote is counted. */
 static bool
 cluster_ask(struct voter *voter)
 {
-	return redis_command(voter->connection, on_slots, voter, 2,
-	    (const char *[]){"CLUSTER", "SLOTS"}, (size_t[]){7, 5});
+	memset(voter->said, 0, sizeof(voter->said));
+	return redis_command(voter->connection, on_id, voter, 2,
+		   (const char *[]){"CLUSTER", "MYID"}, (size_t[]){7, 4}) &&
+	       redis_command(voter->connection, on_slots, voter, 2,
+		   (const char *[]){"CLUSTER", "SLOTS"}, (size_t[]){7, 5});
 }
 
 /* ---- counting ---- */
+
+/*
+ * A vote counts only from the node that the cluster knows by this id: another one may have its
+ * address by now, or all names may lead to one node.
+ */
+static bool
+votes_for(const struct voter *voter, unsigned owner)
+{
+	return voter->voted && voter->owner == owner && voter->id[0] != '\0' &&
+	       has_id(voter, voter->said);
+}
 
 /* How many masters know `owner`, as it says, and how many of them name it the owner. */
 static unsigned
@@ -163,43 +202,65 @@ count_votes(const struct redis_election *election, unsigned owner, unsigned *mas
 
 	*masters = 0;
 	for (unsigned i = 0; i < election->voter_count; i++) {
-		const struct voter *voter = &election->voters[i];
-
 		if ((election->voters[owner].masters >> i & 1) == 0)
 			continue;
 		++*masters;
-		votes += voter->voted && voter->owner == owner;
+		votes += votes_for(&election->voters[i], owner);
 	}
 	return votes;
 }
 
+/* final: all have answered, or are late. */
 static bool
-is_elected(const struct redis_election *election, unsigned i)
+is_elected(const struct redis_election *election, unsigned i, bool final)
 {
-	const struct voter *voter = &election->voters[i];
 	unsigned masters, votes;
 
-	if (!voter->voted || voter->owner != i)
+	if (!votes_for(&election->voters[i], i))
 		return false;
 	votes = count_votes(election, i, &masters);
+	/* A cluster of one or two: wait for what the others say. */
+	if (masters < 3 && !final)
+		return false;
 	if (election->for_changes && masters > 1)
 		return votes - 1 >= masters - masters / 2;
 	return votes > masters / 2;
 }
 
-static const struct redis_place *
-cluster_elected(const struct redis_election *election)
+/* The elected owner; NO_OWNER when there is none, or two that know different masters. */
+static unsigned
+elected_owner(const struct redis_election *election, bool final)
 {
-	for (unsigned i = 0; i < election->voter_count; i++)
-		if (is_elected(election, i))
-			return &election->voters[i].place;
-	return NULL;
+	unsigned found = NO_OWNER;
+
+	for (unsigned i = 0; i < election->voter_count; i++) {
+		if (!is_elected(election, i, final))
+			continue;
+		if (found != NO_OWNER)
+			return NO_OWNER;
+		found = i;
+	}
+	return found;
+}
+
+static bool
+cluster_elected(const struct redis_election *election, bool final, struct redis_url *primary)
+{
+	unsigned owner = elected_owner(election, final);
+	const struct voter *voter = &election->voters[owner % REDIS_VOTERS_MAX];
+
+	if (owner != NO_OWNER && primary != NULL) {
+		memcpy(primary->host, voter->place.host, sizeof(primary->host));
+		memcpy(primary->node_id, voter->id, sizeof(primary->node_id));
+		primary->port = voter->place.port;
+	}
+	return owner != NO_OWNER;
 }
 
 static void
 cluster_explain(const struct redis_election *election, char *why, size_t cap)
 {
-	unsigned best = 0, best_of = 0, answers = 0;
+	unsigned best = 0, best_of = 0, answers = 0, owners = 0;
 	const char *trouble = "";
 
 	for (unsigned i = 0; i < election->voter_count; i++) {
@@ -209,15 +270,18 @@ cluster_explain(const struct redis_election *election, char *why, size_t cap)
 		answers += voter->voted;
 		if (!voter->voted && voter->trouble[0] != '\0')
 			trouble = voter->trouble;
-		if (!voter->voted || voter->owner != i)
+		if (!votes_for(voter, i))
 			continue;
+		owners++;
 		votes = count_votes(election, i, &masters);
 		if (votes > best) {
 			best = votes;
 			best_of = masters;
 		}
 	}
-	if (best_of > 0)
+	if (owners > 1)
+		snprintf(why, cap, "%u servers say that they own the store's slot", owners);
+	else if (best_of > 0)
 		snprintf(why, cap,
 		    "only %u of %u masters of the cluster name the same owner of the store's "
 		    "slot%s%s",
@@ -230,17 +294,18 @@ cluster_explain(const struct redis_election *election, char *why, size_t cap)
 		    trouble[0] != '\0' ? ": " : "", trouble);
 }
 
-/* Servers that are neither in the URL nor masters any more are not asked again. */
+/*
+ * Servers that are neither in the URL nor masters any more are not asked again. Without an owner
+ * all stay, unless there is no room for others.
+ */
 static void
-cluster_ended(struct redis_election *election, const struct redis_place *elected)
+cluster_ended(struct redis_election *election)
 {
-	uint64_t masters = 0;
+	unsigned owner = elected_owner(election, true);
+	uint64_t masters = owner != NO_OWNER ? election->voters[owner].masters : 0;
 
-	if (elected == NULL)
+	if (owner == NO_OWNER && election->voter_count < REDIS_VOTERS_MAX)
 		return;
-	for (unsigned i = 0; i < election->voter_count; i++)
-		if (is_elected(election, i))
-			masters = election->voters[i].masters;
 	for (unsigned i = 0; i < election->voter_count; i++) {
 		struct voter *voter = &election->voters[i];
 

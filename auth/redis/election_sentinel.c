@@ -49,9 +49,9 @@ sentinel_ask(struct voter *sentinel)
 	return redis_command(sentinel->connection, on_place, sentinel, 3, argv, len);
 }
 
-/* More than half of the sentinels have voted for it. */
+/* The place for which more than half of the sentinels have voted; NULL: there is none. */
 static const struct redis_place *
-sentinels_elected(const struct redis_election *election)
+elected_place(const struct redis_election *election)
 {
 	for (unsigned i = 0; i < election->voter_count; i++) {
 		const struct voter *one = &election->voters[i];
@@ -64,6 +64,19 @@ sentinels_elected(const struct redis_election *election)
 			return &one->vote;
 	}
 	return NULL;
+}
+
+static bool
+sentinels_elected(const struct redis_election *election, bool final, struct redis_url *primary)
+{
+	const struct redis_place *place = elected_place(election);
+
+	(void) final;
+	if (place != NULL && primary != NULL) {
+		memcpy(primary->host, place->host, sizeof(primary->host));
+		primary->port = place->port;
+	}
+	return place != NULL;
 }
 
 static void

@@ -6,9 +6,6 @@
 #include "auth/redis/connection.h"
 #include "auth/redis/election.h"
 
-/* The id of a cluster's node: 40 hex digits. */
-#define CLUSTER_ID_LEN 40
-
 /* One voter, and its vote in the current round. */
 struct voter {
 	struct redis_election *election;
@@ -24,9 +21,10 @@ struct voter {
 
 	/* election_cluster.c */
 	bool in_url;
-	char id[CLUSTER_ID_LEN + 1]; /* empty: not known to be a master */
-	unsigned owner;		     /* the voter that it names as the owner of our slot */
-	uint64_t masters;	     /* bit i: voter i is one of its masters */
+	char id[CLUSTER_ID_LEN + 1];   /* empty: not known to be a master */
+	char said[CLUSTER_ID_LEN + 1]; /* the id that it gives itself, in this round */
+	unsigned owner;		       /* the voter that it names as the owner of our slot */
+	uint64_t masters;	       /* bit i: voter i is one of its masters */
 };
 
 /* What differs between the kinds of voters. */
@@ -34,12 +32,14 @@ struct election_kind {
 	const char *connection_name;
 	/* False when the command could not be sent. */
 	bool (*ask)(struct voter *voter);
-	/* The place that has enough votes; NULL when there is none yet. */
-	const struct redis_place *(*elected)(const struct redis_election *election);
+	/* Write the primary's place (and id) into *primary; false when the votes decide nothing
+	 * yet. final: no more votes come. */
+	bool (*elected)(
+	    const struct redis_election *election, bool final, struct redis_url *primary);
 	/* Say why there is none. */
 	void (*explain)(const struct redis_election *election, char *why, size_t cap);
-	/* A round has ended; elected is NULL if it decided nothing. NULL: nothing to do. */
-	void (*ended)(struct redis_election *election, const struct redis_place *elected);
+	/* A round has ended, with or without a primary. NULL: nothing to do. */
+	void (*ended)(struct redis_election *election);
 };
 
 extern const struct election_kind election_by_sentinels, election_by_cluster;

@@ -119,12 +119,31 @@ store_ask_role(struct store *store)
 	return ask_role(store, on_role);
 }
 
+/* The address may lead to another server of the cluster than the elected one. */
+static void
+on_id(void *ctx, const redisReply *reply)
+{
+	struct store *store = ctx;
+
+	if (reply != NULL && !slice_equal(redis_text(reply), slice_of(store->here.node_id)))
+		store_down(store, "it is not the server that the masters named");
+}
+
+static bool
+ask_id(struct store *store)
+{
+	return redis_command(store->connection, on_id, store, 2,
+	    (const char *[]){"CLUSTER", "MYID"}, (size_t[]){7, 4});
+}
+
 static void
 on_up(void *ctx)
 {
 	struct store *store = ctx;
 
-	if (!store->of_primary)
+	if (store->url.cluster && !ask_id(store))
+		store_down(store, "out of memory");
+	else if (!store->of_primary)
 		in_reach(store);
 	else if (!ask_role(store, on_first_role))
 		store_down(store, "out of memory");
@@ -164,13 +183,11 @@ on_elected(void *ctx, const struct redis_url *primary, const char *why)
 		store_down(store, why);
 		return;
 	}
-	if (store->connection != NULL &&
-	    (primary->port != store->place.port || strcmp(primary->host, store->place.host) != 0))
+	if (store->connection != NULL && !redis_is_at(primary, &store->here))
 		store_down(store, "another server is the primary now");
 	if (store->connection != NULL)
 		return;
-	memcpy(store->place.host, primary->host, sizeof(store->place.host));
-	store->place.port = primary->port;
+	redis_note_place(primary, &store->here);
 	store_connect(store, primary);
 }
 

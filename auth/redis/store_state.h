@@ -23,7 +23,7 @@ struct store {
 	struct store_deletion deletion;	 /* what that change deleted */
 	const struct record *before;	 /* what that change changed; NULL: nothing is known */
 	struct redis_election *election; /* NULL: the URL itself says where the primary is */
-	struct redis_place place;	 /* the place that they named last */
+	struct redis_url here;		 /* the server that they named last, without its login */
 	struct event *election_due;
 	struct redis_connection *connection; /* NULL while there is none */
 	bool uses_refused; /* the log has the warning that last uses cannot be written */

@@ -159,8 +159,7 @@ on_found(void *ctx, const struct redis_url *primary, const char *why)
 		tracker_break(tracker, "election", why);
 		return;
 	}
-	memcpy(tracker->place.host, primary->host, sizeof(tracker->place.host));
-	tracker->place.port = primary->port;
+	redis_note_place(primary, &tracker->here);
 	tracker_connect(tracker, primary);
 }
 

@@ -114,6 +114,17 @@ on_role(void *ctx, const redisReply *reply)
 		tracker_break(tracker, "data", why);
 }
 
+/* The address may lead to another server of the cluster by now, which would not be the elected one.
+ */
+static void
+on_id(void *ctx, const redisReply *reply)
+{
+	struct redis_tracker *tracker = ctx;
+
+	if (reply != NULL && !slice_equal(redis_text(reply), slice_of(tracker->here.node_id)))
+		tracker_break(tracker, "data", "it is not the server that the masters named");
+}
+
 /*
  * The data connection asks for a key instead of sending PING: a server that must not answer for
  * keys (CLUSTERDOWN, MASTERDOWN, LOADING) still answers PING.
@@ -124,7 +135,9 @@ proof_ping(struct redis_tracker *tracker)
 	char key[REDIS_PREFIX_MAX + RECORD_PREFIX_MAX + 1];
 
 	snprintf(key, sizeof(key), "%s%s", tracker->prefix, record_types[RECORD_TOKEN].nouns);
-	if ((!tracker->replica &&
+	if ((tracker->url.cluster && !tracker_send(tracker->data, on_id, tracker, 2,
+					 (const char *[]){"CLUSTER", "MYID"})) ||
+	    (!tracker->replica &&
 		!tracker_send(tracker->data, on_role, tracker, 1, (const char *[]){"ROLE"})) ||
 	    !tracker_send(tracker->data, on_key, tracker, 2, (const char *[]){"EXISTS", key}) ||
 	    !tracker_send(tracker->push, on_push_pong, tracker, 1, (const char *[]){"PING"}))
@@ -221,8 +234,7 @@ on_elected(void *ctx, const struct redis_url *primary, const char *why)
 
 	if (tracker->proof.began_ms == 0)
 		return; /* the tracker broke before the voters answered */
-	if (primary != NULL && (strcmp(primary->host, tracker->place.host) != 0 ||
-				   primary->port != tracker->place.port)) {
+	if (primary != NULL && !redis_is_at(primary, &tracker->here)) {
 		tracker_break(tracker, "data", "another server is the primary now");
 		return;
 	}

@@ -50,7 +50,7 @@ struct redis_tracker {
 	struct redis_url primary_url; /* with `replica`: where changes go */
 	bool replica;		      /* the server that is read may be a replica of the primary */
 	struct redis_election *election; /* they name the primary; NULL: the URL does */
-	struct redis_place place;	 /* the place that they named when we connected */
+	struct redis_url here; /* the server that they named when we connected, without its login */
 	char *prefix, *ca_file;
 	size_t prefix_len;
 	struct redis_tracker_options options;

@@ -11,6 +11,9 @@
 #define REDIS_TEXT_MAX 256
 #define REDIS_PLACES_MAX 7
 
+/* The id of a server in a cluster: 40 hex digits. */
+#define CLUSTER_ID_LEN 40
+
 struct redis_place {
 	char host[REDIS_TEXT_MAX]; /* IPv6 without brackets */
 	uint16_t port;
@@ -32,8 +35,11 @@ struct redis_url {
 	unsigned place_count;	   /* 0: the URL names the place itself */
 	struct redis_place places[REDIS_PLACES_MAX]; /* sentinels, or servers of a cluster */
 	bool cluster;				     /* the server is in a Redis Cluster */
-	char master[64];			     /* the name of the primary at the sentinels */
-	struct redis_login login;		     /* to Redis */
+	/* Not from the text: the id of that server in its cluster, once it is elected; empty: none.
+	 */
+	char node_id[CLUSTER_ID_LEN + 1];
+	char master[64];	  /* the name of the primary at the sentinels */
+	struct redis_login login; /* to Redis */
 	/*
 	 * Not from the text. The file that has the password of `login`; it is read for each
 	 * connection, outlives the URL and everything made from it. NULL: there is none.

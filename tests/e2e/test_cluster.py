@@ -137,6 +137,29 @@ def test_the_slot_moves_to_another_master(checker, cluster):
     assert len(checker.live()) == 5
 
 
+def test_two_owners_of_a_cluster_of_one(gateways, make_folder, backend):
+    """A replica takes over by force, and its master has not heard of it: while both answer, none of them is trusted."""
+    cluster = Cluster(make_folder, masters=1)
+    old, new = cluster.nodes
+    gateway = gateways.start({"workers": 1, "store": faults.CLOCKS}, store_url=f"redis+cluster://127.0.0.1:{old.port},127.0.0.1:{new.port}/")
+    checker = Checker(gateway, Records(old.client, PREFIX), backend.url, faults.BOUND)
+    checker.add(3, streams=1)
+    eventually(lambda: old.client.wait(1, 1000) == 1, "its replica to have everything")
+    old.cut_off()
+    new.call("FAILOVER", "TAKEOVER")
+    eventually(new.is_master, "the replica to take over")
+    checker.records.client = new.client
+    checker.revoke(checker.live()[0], delete)
+    checker.run(1.5 * faults.BOUND)
+    assert checker.statuses.get(503) and old.is_master()
+    assert "2 servers say that they own the store's slot" in gateway.program.log()
+    old.join()
+    eventually(lambda: not old.is_master(), "the old owner to hear of it", patience=30)
+    all_is_well(checker, new)
+    checker.close()
+    cluster.stop()
+
+
 def test_a_server_alone_is_no_cluster(gateways, make_folder):
     server = RedisServer(make_folder("redis")).start()
     gateway = gateways.make(store_url=f"redis+cluster://127.0.0.1:{server.port}/").launch()

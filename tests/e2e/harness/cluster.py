@@ -91,6 +91,7 @@ class Node:
 
     def cut_off(self):
         self.cut |= {self.bus.port, self.address}
+        eventually(lambda: "disconnected" in str(self.call("NODES")), "its connections to the others to end")
 
     def join(self):
         self.cut -= {self.bus.port, self.address}
@@ -103,17 +104,18 @@ class Node:
 
 
 class Cluster:
-    def __init__(self, make_folder):
+    def __init__(self, make_folder, masters=3):
         cut = set()
-        self.nodes = [Node(make_folder, number, cut) for number in range(6)]
-        masters, replicas = self.nodes[:3], self.nodes[3:]
+        self.count = masters
+        self.nodes = [Node(make_folder, number, cut) for number in range(2 * masters)]
+        masters, replicas = self.nodes[:self.count], self.nodes[self.count:]
         for i, node in enumerate(masters):
-            node.call("ADDSLOTSRANGE", i * SLOTS // 3, (i + 1) * SLOTS // 3 - 1)
+            node.call("ADDSLOTSRANGE", i * SLOTS // self.count, (i + 1) * SLOTS // self.count - 1)
         for i, node in enumerate(self.nodes):
             node.call("SET-CONFIG-EPOCH", i + 1)
             if node is not masters[0]:
                 node.call("MEET", "127.0.0.1", masters[0].port, masters[0].bus.port)
-        eventually(lambda: all(str(node.call("NODES")).count("connected") == 6 for node in self.nodes), "all to know each other", patience=30)
+        eventually(lambda: all(str(node.call("NODES")).count("connected") == len(self.nodes) for node in self.nodes), "all to know each other", patience=30)
         for replica, master in zip(replicas, masters):
             replica.call("REPLICATE", master.id)
         self.settled()
@@ -143,7 +145,7 @@ class Cluster:
                 except (redis.RedisError, StopIteration):
                     pass
             best = max(named, key=named.count, default=None)
-            return best if best and best is not than and named.count(best) > 3 and best.is_master() else None
+            return best if best and best is not than and 2 * named.count(best) >= len(self.nodes) and best.is_master() else None
         return eventually(agreed, "an owner of the store's slot", patience=30)
 
     def settled(self):
@@ -151,7 +153,7 @@ class Cluster:
         def check():
             try:
                 return all("cluster_state:ok" in str(node.call("INFO")) and "fail" not in str(node.call("NODES")) for node in self.nodes) and \
-                    sum(node.is_master() for node in self.nodes) == 3 and \
+                    sum(node.is_master() for node in self.nodes) == self.count and \
                     all(node.client.info("replication")["master_link_status"] == "up" for node in self.nodes if not node.is_master()) and \
                     all(node.client.info("replication")["connected_slaves"] for node in self.nodes if node.is_master())
             except redis.RedisError:

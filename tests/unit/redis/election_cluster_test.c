@@ -99,17 +99,30 @@ says(struct world *world, unsigned number, unsigned owner, const unsigned *maste
 
 	assert_non_null(voter_at(world, number));
 	assert_null(hear(voter_at(world, number), wire, len));
+	snprintf(voter_at(world, number)->said, CLUSTER_ID_LEN + 1, "%040u", number);
 }
 
 static void
 assert_elected(struct world *world, unsigned number)
 {
-	const struct redis_place *place = world->election->kind->elected(world->election);
+	struct redis_url primary = {0};
+	char host[32], id[CLUSTER_ID_LEN + 1];
 
+	snprintf(host, sizeof(host), "10.0.0.%u", number);
+	snprintf(id, sizeof(id), "%040u", number);
+	assert_int_equal(
+	    world->election->kind->elected(world->election, true, &primary), number != 0);
 	if (number == 0)
-		assert_null(place);
-	else
-		assert_true(place == &voter_at(world, number)->place);
+		return;
+	assert_string_equal(primary.host, host);
+	assert_string_equal(primary.node_id, id);
+	assert_int_equal(primary.port, 6379);
+}
+
+static bool
+is_decided(const struct world *world)
+{
+	return world->election->kind->elected(world->election, false, NULL);
 }
 
 static const unsigned old[] = {1, 2, 3}, new[] = {4, 2, 3};
@@ -197,7 +210,64 @@ a_cluster_of_one(void **state)
 	(void)state;
 	world_open(&world, true);
 	says(&world, 1, 1, old, 1);
+	assert_false(is_decided(&world)); /* another server of the URL may know better */
 	assert_elected(&world, 1);
+	world_close(&world);
+}
+
+/* A replica took over, and the old master of a cluster of one has not heard of it. */
+static void
+two_that_own_the_slot_elect_none(void **state)
+{
+	static const unsigned other[] = {2};
+	struct redis_place place = {"10.0.0.2", 6379};
+	struct world world;
+
+	(void)state;
+	world_open(&world, false);
+	assert_non_null(election_add(world.election, &place));
+	says(&world, 1, 1, old, 1);
+	says(&world, 2, 2, other, 1);
+	assert_elected(&world, 0);
+	world.election->kind->ended(world.election);
+	assert_non_null(voter_at(&world, 2));
+	world_close(&world);
+}
+
+static void
+another_node_at_the_address_has_no_vote(void **state)
+{
+	struct world world;
+
+	(void)state;
+	world_open(&world, false);
+	says(&world, 1, 1, old, 3);
+	says(&world, 2, 1, old, 3);
+	says(&world, 3, 1, old, 3);
+	assert_true(is_decided(&world));
+	snprintf(voter_at(&world, 2)->said, CLUSTER_ID_LEN + 1, "%040u", 1U);
+	snprintf(voter_at(&world, 3)->said, CLUSTER_ID_LEN + 1, "%040u", 1U);
+	assert_elected(&world, 0);
+	snprintf(voter_at(&world, 2)->said, CLUSTER_ID_LEN + 1, "%040u", 2U);
+	assert_elected(&world, 1);
+	snprintf(voter_at(&world, 1)->said, CLUSTER_ID_LEN + 1, "%040u", 2U);
+	assert_elected(&world, 0);
+	world_close(&world);
+}
+
+static void
+masters_with_one_address_are_no_vote(void **state)
+{
+	static const char wire[] = "*2\r\n*3\r\n:0\r\n:8000\r\n*3\r\n$-1\r\n:6379\r\n$40\r\n"
+				   "0123456789012345678901234567890123456789\r\n"
+				   "*3\r\n:8001\r\n:16383\r\n*3\r\n$-1\r\n:6379\r\n$40\r\n"
+				   "1123456789012345678901234567890123456789\r\n";
+	struct world world;
+
+	(void)state;
+	world_open(&world, false);
+	assert_string_equal(hear(voter_at(&world, 1), wire, sizeof(wire) - 1),
+	    "two masters of the cluster announce the same address");
 	world_close(&world);
 }
 
@@ -216,8 +286,7 @@ masters_that_are_gone_are_forgotten(void **state)
 
 		says(&world, 2, 2, next, 3);
 		says(&world, 1, 2, next, 3);
-		world.election->kind->ended(
-		    world.election, world.election->kind->elected(world.election));
+		world.election->kind->ended(world.election);
 		assert_non_null(voter_at(&world, i));
 	}
 	assert_null(voter_at(&world, 3));
@@ -255,7 +324,9 @@ what_is_no_vote(void **state)
 	    "*1\r\n*3\r\n:0\r\n:16383\r\n*3\r\n$1\r\na\r\n:0\r\n$40\r\n" ID "\r\n",
 	    "*1\r\n*3\r\n:0\r\n:16383\r\n*3\r\n$1\r\na\r\n:65536\r\n$40\r\n" ID "\r\n",
 	    "*1\r\n*3\r\n:0\r\n:16383\r\n*3\r\n$1\r\na\r\n:1\r\n$2\r\n01\r\n",
-	    "*1\r\n*3\r\n:-1\r\n:16383\r\n" NODE};
+	    "*1\r\n*3\r\n:-1\r\n:16383\r\n" NODE,
+	    "*1\r\n*3\r\n:0\r\n:16383\r\n*3\r\n$1\r\na\r\n:1\r\n$40\r\n"
+	    "g123456789012345678901234567890123456789\r\n"};
 	struct world world;
 
 	(void)state;
@@ -298,6 +369,9 @@ main(void)
 	    cmocka_unit_test(one_that_is_cut_off_is_not_elected),
 	    cmocka_unit_test(changes_need_a_majority_that_all_others_share),
 	    cmocka_unit_test(a_cluster_of_one),
+	    cmocka_unit_test(two_that_own_the_slot_elect_none),
+	    cmocka_unit_test(another_node_at_the_address_has_no_vote),
+	    cmocka_unit_test(masters_with_one_address_are_no_vote),
 	    cmocka_unit_test(masters_that_are_gone_are_forgotten),
 	    cmocka_unit_test(a_node_without_an_endpoint_is_the_one_that_was_asked),
 	    cmocka_unit_test(what_is_no_vote),
