@@ -84,6 +84,7 @@ static struct directory_answer
 answer_of(struct directory_entry *entry)
 {
 	return (struct directory_answer){.known = entry->known,
+	    .broken = entry->broken,
 	    .record = entry->record,
 	    .entry = entry,
 	    .changed_ms = entry->changed_ms};
@@ -368,6 +369,7 @@ jg_directory_feed(struct directory *directory, struct directory_entry *entry, en
 		old = entry->record;
 		entry->record = record;
 		entry->known = feed == FEED_RECORD ? RECORD_KNOWN : RECORD_ABSENT;
+		entry->broken = feed == FEED_BROKEN;
 		entry->read_epoch = directory->epoch;
 	}
 	entry_join(entry);

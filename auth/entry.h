@@ -39,6 +39,7 @@ struct directory_entry {
 				changed since */
 	struct record *record; /* with RECORD_KNOWN */
 	enum knowledge known;  /* RECORD_UNKNOWN: never read */
+	bool broken;	       /* as in struct directory_answer */
 	bool used;	       /* since eviction last looked at it */
 	bool reading;
 	bool overtaken; /* reading: the key changed after the read was sent */

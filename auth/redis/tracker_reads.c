@@ -233,7 +233,7 @@ read_judge(struct read *read, const redisReply *reply)
 	case RECORD_BROKEN:
 	case RECORD_TOO_LARGE:
 		complain(tracker, read, why);
-		read->feed = FEED_ABSENT;
+		read->feed = FEED_BROKEN;
 		break;
 	case RECORD_MISSING:
 		read->feed = FEED_ABSENT;

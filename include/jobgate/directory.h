@@ -63,7 +63,8 @@ struct directory_store {
 /* The result of a read. */
 enum feed {
 	FEED_RECORD, /* a record */
-	FEED_ABSENT, /* no such key, or one that breaks the rules */
+	FEED_ABSENT, /* no such key */
+	FEED_BROKEN, /* there is one, but it breaks the rules: absent, and its id is not free */
 	FEED_FAILED, /* the connection broke, or Redis answered with an error: nothing is known */
 };
 
@@ -106,6 +107,7 @@ struct directory_watch {
 struct directory_answer {
 	bool pending;	      /* a read is under way: the waiter will be called */
 	enum knowledge known; /* valid when not pending */
+	bool broken;	      /* RECORD_ABSENT: there is a record, but it breaks the rules */
 	const struct record *record;
 	struct directory_entry *entry; /* to watch; NULL with RECORD_UNKNOWN */
 	uint64_t changed_ms;	       /* when the store last reported a change of it; 0: never */

@@ -393,9 +393,9 @@ enum verdict exchange_port_verdict(const struct exchange *exchange, enum verdict
     __attribute__((cold));
 
 /*
- * by_port: the job counts as absent once it has no such port, or another job has its host. answer
- * is what is known of its record, and *job the job in it or NULL, which is replaced by the job with
- * the port's URL, in room.
+ * by_port: the job counts as absent once it has no such port, or another job, even one with a
+ * broken record, has its host. answer is what is known of its record, and *job the job in it or
+ * NULL, which is replaced by the job with the port's URL, in room.
  */
 void exchange_judge_port(struct exchange *exchange, uint64_t now_ms,
     struct directory_answer *answer, const struct job **job, struct job *room);

@@ -1,7 +1,7 @@
 /*
  * lookup_port.c - requests for a port of a job. The label of the port's host, "a-9000", may also be
  * the id of a job of its own, which wins. So both records count: the port is served only while its
- * job's record names it, and the other job is known to be absent.
+ * job's record names it, and the other job is known to have no record, not even a broken one.
  */
 #include "exchange/exchange_state.h"
 
@@ -10,6 +10,16 @@ look_up(struct exchange *exchange, struct slice id, uint64_t now_ms, bool waits)
 {
 	return jg_directory_lookup(
 	    exchange->context->directory, RECORD_JOB, id, now_ms, waits ? &exchange->waiter : NULL);
+}
+
+/*
+ * True when the label's job has its host, although it may not be served: browsers keep its cookies
+ * for that host.
+ */
+static bool
+has_host(const struct directory_answer *label)
+{
+	return label->known == RECORD_KNOWN || label->broken;
 }
 
 void
@@ -92,7 +102,7 @@ exchange_look_up_port(struct exchange *exchange, uint64_t now_ms, struct lookup 
 		return true;
 	}
 	lookup->evidence.job_known = RECORD_ABSENT;
-	if (label.known == RECORD_KNOWN || (is_bound(exchange) && !exchange->session_of_owner))
+	if (has_host(&label) || (is_bound(exchange) && !exchange->session_of_owner))
 		return true;
 	lookup->label_entry = label.entry;
 	return look_up_owner(exchange, now_ms, lookup);
@@ -119,8 +129,8 @@ exchange_judge_port(struct exchange *exchange, uint64_t now_ms, struct directory
 		    exchange->context->directory, &exchange->label_watch, now_ms);
 	if (label.changed_ms > answer->changed_ms)
 		answer->changed_ms = label.changed_ms;
-	if (label.known != RECORD_ABSENT) {
-		answer->known = label.known == RECORD_KNOWN ? RECORD_ABSENT : RECORD_UNKNOWN;
+	if (label.known != RECORD_ABSENT || label.broken) {
+		answer->known = has_host(&label) ? RECORD_ABSENT : RECORD_UNKNOWN;
 		*job = NULL;
 	} else if (answer->known == RECORD_KNOWN) {
 		*job = job_at_port(*job, route->port, room);

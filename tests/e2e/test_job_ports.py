@@ -226,10 +226,48 @@ def test_the_job_of_the_label_wins(ports, records, backends):
     assert received.field("x-jobgate-job") == other
     records.client.hset(records.job_key(other), "label:team", "b")  # out of reach, but there
     eventually(lambda: ports.status() == 403, "the job to be out of reach")
-    records.client.hset(records.job_key(other), "url", "not a URL")  # broken: it counts as absent
-    eventually(lambda: ports.reaches(ports.other), "the port")
-    records.delete_job(other)
-    ports.reaches(ports.other)
+    away(ports)
+    goes(ports)
+
+
+def away(ports):
+    """Nobody listens at the port any more: what runs there goes on, and a new request that is let through gets 502 or 503."""
+    ports.other.listener.close()
+
+
+def goes(ports):
+    """Once the job of the label has gone, the port is back."""
+    ports.records.delete_job(f"{ports.id}-{PORT}")
+    eventually(lambda: ports.status() in (502, 503), "the port")
+
+
+def spoil(client, key):
+    client.hset(key, "url", "not a URL")
+
+
+def overfill(client, key):
+    client.hset(key, "notes", "x" * (1 << 21))
+
+
+def retype(client, key):
+    client.set(key, "x")
+
+
+@pytest.mark.parametrize("harm", [spoil, overfill, retype])
+def test_a_broken_job_of_the_label_keeps_its_host(ports, records, streams, harm):
+    """It is not served, but its host, where browsers keep its cookies, does not go to the port of another job."""
+    unscoped = records.token()
+    away(ports)
+    flows(streams[0])
+    harm(records.client, records.job_key(f"{ports.id}-{PORT}"))
+    cut(streams[0])
+    cut(streams[1])
+    flows(streams[2])
+    for path, host in [("/", ports.host()), (f"{PREFIX}/{ports.id}:{PORT}/", "gateway.test")]:
+        eventually(lambda: ports.status(host, path) == 403, "the port to be gone")
+        eventually(lambda: ports.status(host, path, unscoped) == 404, "the port to be gone")
+    ports.reaches(ports.main, host=f"{ports.id}.{DOMAIN}")
+    goes(ports)
 
 
 # ---- sign-in ----

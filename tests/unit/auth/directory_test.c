@@ -85,6 +85,26 @@ that_there_is_none_is_known_too(void **state)
 	assert_int_equal(look_up(fake, RECORD_TOKEN, "a", START, NULL).known, RECORD_ABSENT);
 }
 
+/* A record that breaks the rules is absent, but its key is not free. */
+static void
+that_it_is_broken_is_known_too(void **state)
+{
+	static const enum feed feeds[] = {FEED_BROKEN, FEED_ABSENT, FEED_BROKEN, FEED_RECORD};
+	struct fake *fake = *state;
+	struct directory_answer answer;
+
+	for (size_t i = 0; i < sizeof(feeds) / sizeof(feeds[0]); i++) {
+		expect_pending(fake, "a", START, NULL);
+		fake_reply(fake, feeds[i], 1, START);
+		answer = look_up(fake, RECORD_TOKEN, "a", START, NULL);
+		assert_int_equal(
+		    answer.known, feeds[i] == FEED_RECORD ? RECORD_KNOWN : RECORD_ABSENT);
+		assert_int_equal(answer.broken, feeds[i] == FEED_BROKEN);
+		assert_non_null(answer.entry);
+		change(fake, "a", START);
+	}
+}
+
 static void
 a_failed_read_is_not_tried_again_at_once(void **state)
 {
@@ -385,6 +405,7 @@ main(void)
 	    TEST(all_who_ask_share_one_read),
 	    TEST(a_token_is_no_job),
 	    TEST(that_there_is_none_is_known_too),
+	    TEST(that_it_is_broken_is_known_too),
 	    TEST(a_failed_read_is_not_tried_again_at_once),
 	    TEST(a_new_link_is_a_new_chance),
 	    TEST(a_read_that_cannot_be_sent_leaves_nothing),

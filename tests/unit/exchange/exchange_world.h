@@ -253,9 +253,9 @@ job_record(uint16_t port, const struct label_set *labels)
 	return record;
 }
 
-/* The reply to the oldest read of this kind: a record, or NULL where there is none. */
+/* The reply to the oldest read of this kind; record is for FEED_RECORD. */
 static inline void
-world_reply(struct world *world, enum record_kind kind, struct record *record)
+world_feed(struct world *world, enum record_kind kind, enum feed feed, struct record *record)
 {
 	struct fake *store = &world->store;
 	struct directory_entry *entry;
@@ -270,8 +270,14 @@ world_reply(struct world *world, enum record_kind kind, struct record *record)
 		store->kinds[i] = store->kinds[i - 1];
 	}
 	store->first++;
-	jg_directory_feed(store->directory, entry, record != NULL ? FEED_RECORD : FEED_ABSENT,
-	    record, world_now(world));
+	jg_directory_feed(store->directory, entry, feed, record, world_now(world));
+}
+
+/* The same: a record, or NULL where there is none. */
+static inline void
+world_reply(struct world *world, enum record_kind kind, struct record *record)
+{
+	world_feed(world, kind, record != NULL ? FEED_RECORD : FEED_ABSENT, record);
 }
 
 /* How many reads of this kind are under way. */

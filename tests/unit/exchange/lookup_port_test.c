@@ -111,6 +111,27 @@ path_of_a_port_whose_host_is_another_jobs(void **state)
 	ASSERT_REFUSED(&world, 404);
 }
 
+/* The record of the label's job breaks the rules: that job is not served, nor is the port. */
+static void
+host_of_a_broken_job(void **state)
+{
+	(void)state;
+	ask_host();
+	world_feed(&world, RECORD_JOB, FEED_BROKEN, NULL);
+	ASSERT_REFUSED(&world, 404);
+	world_reply(&world, RECORD_JOB, owner_record(true));
+}
+
+static void
+path_of_a_port_whose_host_is_a_broken_jobs(void **state)
+{
+	(void)state;
+	ask_path();
+	world_reply(&world, RECORD_JOB, owner_record(true));
+	world_feed(&world, RECORD_JOB, FEED_BROKEN, NULL);
+	ASSERT_REFUSED(&world, 404);
+}
+
 static void
 no_such_port(void **state)
 {
@@ -175,6 +196,19 @@ a_job_that_comes_later_cuts(void **state)
 }
 
 static void
+a_broken_job_that_comes_later_cuts(void **state)
+{
+	(void)state;
+	ask_host();
+	world_reply(&world, RECORD_JOB, NULL);
+	world_reply(&world, RECORD_JOB, owner_record(true));
+	ASSERT_SENT(&world, "GET 192.0.2.1:9000 /  ");
+	label_changes();
+	world_feed(&world, RECORD_JOB, FEED_BROKEN, NULL);
+	expect_cut();
+}
+
+static void
 a_port_that_goes_cuts(void **state)
 {
 	(void)state;
@@ -197,10 +231,13 @@ main(void)
 	    TEST(host_of_another_job),
 	    TEST(path_of_a_port),
 	    TEST(path_of_a_port_whose_host_is_another_jobs),
+	    TEST(host_of_a_broken_job),
+	    TEST(path_of_a_port_whose_host_is_a_broken_jobs),
 	    TEST(no_such_port),
 	    TEST(a_job_that_comes_during_the_wait),
 	    TEST(unknown_is_not_absent),
 	    TEST(a_job_that_comes_later_cuts),
+	    TEST(a_broken_job_that_comes_later_cuts),
 	    TEST(a_port_that_goes_cuts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -118,8 +118,11 @@ a_broken_record_is_absent_and_told_once(void **state)
 		    &world->turner, look_up(world, RECORD_TOKEN, TOKEN_ID).known == RECORD_ABSENT &&
 					tracker_stats(world).bad_records > i);
 	}
+	assert_true(look_up(world, RECORD_TOKEN, TOKEN_ID).broken);
 	redis_do(world->admin, "SET jobgate:job:demo x");
 	assert_int_equal(look_up(world, RECORD_JOB, "demo").known, RECORD_ABSENT);
+	assert_true(look_up(world, RECORD_JOB, "demo").broken);
+	assert_false(look_up(world, RECORD_JOB, "none").broken);
 	assert_int_equal(logged(world, "jobgate:token:" TOKEN_ID " breaks the rules"), 1);
 	assert_int_equal(logged(world, "jobgate:job:demo breaks the rules"), 1);
 	/* So many others are told in between that it is told again. */
