@@ -107,9 +107,8 @@ handler_store_refused(struct call *call, enum store_result result, const char *n
 		return;
 	case STORE_UNKNOWN:
 		call_refuse(call, 503, NULL,
-		    "the store did not answer in time: the change was made completely or not at "
-		    "all, "
-		    "but which is not known; read the record to see");
+		    "the store did not answer in time, or failed during the change: whether it was "
+		    "made is not known; read the record to see");
 		return;
 	case STORE_OK:
 		break;

@@ -12,14 +12,18 @@
 /*
  * whole(key) returns the reply to HGETALL and its bytes. It returns an error where the key does not
  * hold a hash, or holds one that is too large for a record; of such a hash only the names of the
- * fields are copied. A worker uses it only for records that may be too large: for others, HGETALL
- * alone costs Redis less.
+ * fields are copied. With any other error (the key may be at another server of a cluster) the
+ * script fails. A worker uses it only for records that may be too large: for others, HGETALL alone
+ * costs Redis less.
  */
 #define RECORD_SCRIPT_WHOLE                                                                       \
 	"local function whole(key)\n"                                                             \
 	"  local large = redis.error_reply('" REDIS_TOO_LONG " is this record')\n"                \
 	"  local fields, bytes = redis.pcall('HLEN', key), 0\n"                                   \
-	"  if type(fields) == 'table' then return fields, 0 end\n"                                \
+	"  if type(fields) == 'table' then\n"                                                     \
+	"    if not string.find(fields.err, '^WRONGTYPE') then redis.call('HLEN', key) end\n"     \
+	"    return fields, 0\n"                                                                  \
+	"  end\n"                                                                                 \
 	"  if fields > " RECORD_SCRIPT_TEXT(                                                      \
 	    RECORD_FIELDS_MAX) " then return large, 0 end\n"                                      \
 			       "  for _, field in ipairs(redis.call('HKEYS', key)) do\n"          \

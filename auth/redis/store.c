@@ -164,6 +164,22 @@ confirm(struct store *store)
 			operation_set_confirmation(operation, to);
 }
 
+/*
+ * What an error means. Redis itself refuses a write (READONLY, OOM, MISCONF, NOREPLICAS) only where
+ * the script has not written yet, and scripts check the types of keys first. After another error
+ * within a script it is not known what was written before.
+ */
+static enum store_result
+result_of_error(const struct operation *operation, const redisReply *error)
+{
+	if (redis_error_is(error, "WRONGTYPE")) /* another program made a key of another type */
+		return STORE_BROKEN;
+	if (operation->change && strstr(error->str, " script: ") != NULL &&
+	    (redis_error_is(error, "ERR ") || redis_error_is(error, "NOPERM ")))
+		return STORE_UNKNOWN;
+	return STORE_UNAVAILABLE;
+}
+
 /* The reply to an operation, or NULL when the connection broke before it came. */
 static void
 on_reply(void *ctx, const redisReply *reply)
@@ -179,8 +195,7 @@ on_reply(void *ctx, const redisReply *reply)
 		log_warning(&store->log, "the store refuses: %s", reply->str);
 		moved = redis_error_is(reply, "READONLY") || redis_error_is(reply, "MOVED ") ||
 			redis_error_is(reply, "CLUSTERDOWN ");
-		/* Another program made a key of another type. */
-		result = redis_error_is(reply, "WRONGTYPE") ? STORE_BROKEN : STORE_UNAVAILABLE;
+		result = result_of_error(operation, reply);
 	} else if (reply != NULL) {
 		operation->read(operation, reply);
 	}

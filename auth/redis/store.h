@@ -77,7 +77,7 @@ enum store_result {
 				 store_mint() has now; nothing was changed */
 	STORE_CIRCLE,	      /* the token would be among those that created its own creator */
 	STORE_UNAVAILABLE,    /* Redis is out of reach, or refused; nothing was changed */
-	STORE_UNKNOWN,	      /* no answer to a change: it happened as a whole or not at all */
+	STORE_UNKNOWN,	      /* no answer to a change, or its script failed after it had begun */
 };
 
 /*

@@ -133,6 +133,7 @@ delete_record(const struct made *made)
 	struct call *call = made->call;
 	struct text quota, maker, selector;
 	bool has_quota = get_field(call, made->record, "quota", &quota);
+	bool nested = exists(call, set_of(made, made->id).at);
 
 	get_field(call, made->record, "created_by", &maker);
 	if (!get_field(call, made->record, "selector", &selector))
@@ -142,7 +143,7 @@ delete_record(const struct made *made)
 	DO(call, "DEL", made->record);
 	if (has_quota)
 		DO(call, "SREM", join(made->quotas, quota.at, "").at, made->id);
-	if (exists(call, set_of(made, made->id).at))
+	if (nested)
 		remember(made, made->id, maker.at, selector.at);
 	else
 		leave(made, maker, made->id);
