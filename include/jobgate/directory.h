@@ -106,8 +106,8 @@ struct directory_watch {
 /* What is known now; `record` is valid until control returns to the event loop. */
 struct directory_answer {
 	bool pending;	      /* a read is under way: the waiter will be called */
-	enum knowledge known; /* valid when not pending */
 	bool broken;	      /* RECORD_ABSENT: there is a record, but it breaks the rules */
+	enum knowledge known; /* valid when not pending */
 	const struct record *record;
 	struct directory_entry *entry; /* to watch; NULL with RECORD_UNKNOWN */
 	uint64_t changed_ms;	       /* when the store last reported a change of it; 0: never */

@@ -192,7 +192,7 @@ def test_removed_run_directory(gateways, make_folder):
         eventually(lambda: gateway.cli("token", "list").status == 0, "the control socket to be made again")
         eventually(lambda: redis_of(gateway) not in (None, server), "redis-server to be started again")  # noqa: B023
         eventually(lambda: gateway.cli("token", "list").status == 0, "the store to be reached")
-        assert sorted(path.name for path in run.iterdir()) == ["control.sock", "control.sock.gateway", "redis.sock"]
+        assert sorted(path.name for path in run.iterdir()) == ["control.sock", "control.sock.gateway", "control.sock.workers", "redis.sock"]
         assert run.stat().st_mode & 0o777 == 0o700
     assert "was removed" in gateway.program.log()
     # Workers that come later reach it, too.
