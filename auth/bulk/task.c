@@ -117,6 +117,21 @@ on_answer(void *ctx, enum store_result result, const struct record *record)
 	question->result = result;
 }
 
+/*
+ * Read a token that never exists. While the slot of a cluster moves, the server that has the rest
+ * refuses this (ASK).
+ */
+static bool
+answers(const struct task *task)
+{
+	struct question question = {0};
+
+	store_get(task->store, RECORD_TOKEN, SLICE("-"), on_answer, &question);
+	while (!question.answered)
+		event_base_loop(task->base, EVLOOP_ONCE);
+	return question.result != STORE_UNAVAILABLE;
+}
+
 int
 task_reach(struct task *task)
 {
@@ -124,13 +139,7 @@ task_reach(struct task *task)
 	uint64_t until = clock_ms(CLOCK_MONOTONIC) + PATIENCE_MS;
 
 	while (clock_ms(CLOCK_MONOTONIC) < until) {
-		struct question question = {0};
-
-		store_get(
-		    task->store, RECORD_TOKEN, SLICE("aaaaaaaaaaaaaaaa"), on_answer, &question);
-		while (!question.answered)
-			event_base_loop(task->base, EVLOOP_ONCE);
-		if (question.result != STORE_UNAVAILABLE)
+		if (answers(task))
 			return TASK_OK;
 		event_base_loopexit(task->base, &pause);
 		event_base_dispatch(task->base);
@@ -203,6 +212,7 @@ struct walk {
 	bool failed;	    /* a step failed: the results of later steps are ignored */
 	enum store_result result;
 	unsigned failures;
+	uint64_t losses;  /* store_losses at its beginning */
 	unsigned careful; /* how many more steps are careful */
 	uint64_t looked_at;
 	char resume[STORE_WALK_CURSOR_MAX]; /* the cursor after the last step that was done */
@@ -274,14 +284,40 @@ try_again(struct walk *walk)
 {
 	walk->careful = STORE_WALK_CAREFUL_STEPS;
 	return walk->result != STORE_BROKEN && ++walk->failures < FAILURES_MAX &&
-	       task_reach(walk->task) == TASK_OK;
+	       store_losses(walk->task->store) == walk->losses && task_reach(walk->task) == TASK_OK;
+}
+
+/* The steps are done: whether they have met everything, which another server may have had. */
+static int
+check_all_met(const struct walk *walk)
+{
+	bool here = !walk->failed && answers(walk->task);
+	const char *nouns = task_nouns(walk->kind, 0);
+
+	if (store_losses(walk->task->store) != walk->losses)
+		fprintf(stderr,
+		    "jobgate: the connection to the store was lost before all %s were read, and "
+		    "cannot be resumed; run this again\n",
+		    nouns);
+	else if (!here)
+		fprintf(stderr,
+		    "jobgate: %s may have been left out, since some may be at another server of "
+		    "the cluster; run this again when its slot has moved\n",
+		    nouns);
+	else
+		return TASK_OK;
+	return TASK_WRONG;
 }
 
 int
 task_walk(struct task *task, enum record_kind kind, enum task_walk_of of, task_each *each)
 {
-	struct walk walk = {
-	    .task = task, .each = each, .kind = kind, .of = of, .resume = STORE_WALK_START};
+	struct walk walk = {.task = task,
+	    .each = each,
+	    .kind = kind,
+	    .of = of,
+	    .resume = STORE_WALK_START,
+	    .losses = store_losses(task->store)};
 
 	progress_begin(&task->progress, task_nouns(kind, 0));
 	do {
@@ -291,8 +327,8 @@ task_walk(struct task *task, enum record_kind kind, enum task_walk_of of, task_e
 			event_base_loop(task->base, EVLOOP_ONCE);
 	} while (walk.failed && try_again(&walk));
 	progress_end(&task->progress);
-	if (!walk.failed)
-		return TASK_OK;
+	if (!walk.failed || store_losses(task->store) != walk.losses)
+		return check_all_met(&walk);
 	if (walk.result == STORE_BROKEN)
 		fprintf(stderr, "jobgate: the key of the %ss' index holds something else\n",
 		    record_types[kind].noun);

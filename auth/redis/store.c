@@ -19,6 +19,12 @@ store_prefix(const struct store *store)
 	return store->prefix;
 }
 
+uint64_t
+store_losses(const struct store *store)
+{
+	return store->losses;
+}
+
 bool
 store_waits(const struct store *store)
 {

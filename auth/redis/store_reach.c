@@ -75,6 +75,7 @@ store_down(struct store *store, const char *why)
 	if (!store->told_down)
 		log_warning(&store->log, "%s is out of reach: %s", called(store), why);
 	store->told_down = true;
+	store->losses++;
 	disconnect(store);
 	reconnect_later(store);
 }

@@ -29,6 +29,7 @@ struct store {
 	bool uses_refused; /* the log has the warning that last uses cannot be written */
 	bool told_policy;  /* the log has the warning about maxmemory-policy */
 	bool told_down;	   /* the log has the warning that it is down: once, not for each dial */
+	uint64_t losses;   /* see store_losses */
 	struct event *reconnect;
 	unsigned backoff_ms;
 	TAILQ_HEAD(, operation) operations;

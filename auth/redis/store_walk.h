@@ -33,6 +33,13 @@ typedef void store_walk_done(
 typedef void store_walk_begun(void *ctx, const char *next);
 
 /*
+ * How often the connection to the store was lost. A cursor is good only for the connection that it
+ * came from: the next server, even if it is the same one started again, has its keys in another
+ * order, so a walk from there would leave some out.
+ */
+uint64_t store_losses(const struct store *store);
+
+/*
  * Walk through all keys of a kind (SCAN), a few hundred in each step. A record that exists from the
  * first step to the last is met at least once, perhaps more often. Before done, begun is told where
  * the next step begins, unless the step fails early. Starting the next step from there keeps Redis

@@ -13,7 +13,7 @@ import pytest
 
 from harness.control import Control
 from harness.gateway import DOMAIN, binary, environment, run
-from harness.process import PATIENCE, eventually
+from harness.process import PATIENCE, eventually, free_port
 from harness.scene import request_bytes
 from harness.store import Records, RedisServer, make_value, random_id
 
@@ -316,3 +316,36 @@ def test_circles_of_those_that_are_gone(target, store):
         for token, word in ((one, "created its creator"), (two, "created its creator"), (three, "created its creator"),
                             *zip(bad, ("creator is no id", "label selector breaks", "id breaks"))):
             assert re.search(f"token {token}: .*{word}", done.err), done.err
+
+
+def lose_the_connection(server):
+    server.client.client_kill_filter(_type="normal", skipme=True)
+
+
+def begin_to_move(server):
+    """To a server that is not there: what is not here is elsewhere."""
+    server.client.execute_command("CLUSTER MEET", "127.0.0.1", 1)
+    nodes = server.client.execute_command("CLUSTER NODES")
+    other = next(node["node_id"] for node in nodes.values() if "handshake" in node["flags"])
+    slot = server.client.execute_command("CLUSTER KEYSLOT", "{jobgate}")
+    server.client.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", other)
+
+
+@pytest.mark.parametrize("event, told", [(lose_the_connection, "was lost before all jobs were read"), (begin_to_move, "jobs may have been left out")])
+def test_an_export_that_may_lack_records(make_folder, sanitizer, event, told):
+    """The export waits for its reader while it happens."""
+    server = RedisServer(make_folder("redis"), "--cluster-enabled", "yes", "--cluster-port", free_port(), "--cluster-announce-ip", "127.0.0.1",
+                         "--cluster-node-timeout", 60000).start()
+    server.client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+    eventually(lambda: server.client.execute_command("CLUSTER INFO")["cluster_state"] == "ok", "the cluster to be up")
+    url = f"redis+cluster://127.0.0.1:{server.port}/"
+    lines = "".join(json.dumps({**GOOD_JOB, "id": f"j{number}"}) + "\n" for number in range(3000)) + json.dumps(GOOD_TOKEN) + "\n"
+    assert run([binary(), "store", "import", "--store", url], environment(sanitizer), lines).status == 0
+    process = subprocess.Popen([binary(), "store", "export", "--store", url], env=environment(sanitizer), text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert '"kind":' in process.stdout.readline()
+    assert '"j' in process.stdout.readline() + process.stdout.readline()
+    event(server)
+    _, err = process.communicate(timeout=4 * PATIENCE)
+    assert process.returncode == 1 and told in err and "exported" not in err, err
+    server.stop()
