@@ -18,14 +18,15 @@ def rows(heading):
 
 
 def titles_in_code():
-    """Titles are the texts of some words without a full stop."""
-    exchange = [path.read_text() for path in (REPOSITORY / "proxy" / "exchange").glob("*.c")]
-    return {title for text in exchange for title in re.findall(r'SLICE\(\s*"([A-Z][a-z]+(?: [A-Za-z]+){1,5})"\)', text)}
+    """Titles are the texts of some words without a full stop. (proxy/http/write.c has the reasons of statuses.)"""
+    proxy = REPOSITORY / "proxy"
+    code = [path.read_text() for room in ("exchange", "browser", "downstream", "http") for path in (proxy / room).rglob("*.c") if path.name != "write.c"]
+    return {title for text in code for title in re.findall(r'SLICE\(\s*"((?:URI|HTTP|[A-Z][a-z]+(?:-[a-z]+)?)(?: [A-Za-z]+){1,5})"\)', text)}
 
 
 def test_each_title_has_a_row():
     listed = {title for row in rows("What clients get") for title in row[0].split(", ")}
-    assert "Invalid token" in listed and titles_in_code() == listed
+    assert {"Invalid token", "URI too long", "HTTP version not supported", "Unknown address"} <= listed and titles_in_code() == listed
 
 
 def test_each_message_is_in_the_code():
@@ -68,10 +69,16 @@ def test_numbers_of_the_limits():
         row = next(line for line in text.splitlines() if f"`{key}`" in line)
         assert number in row and known[key] == re.sub(" ", "", number.split(",")[0]), row
     assert (known["limits.fields"], known["limits.body_bytes"]) == ("100", "0")
-    header = "".join((REPOSITORY / "include" / "jobgate" / name).read_text() for name in ("limits.h", "label.h", "job.h"))
+    header = "".join((REPOSITORY / "include" / "jobgate" / name).read_text() for name in ("limits.h", "label.h", "job.h", "token.h", "sign_in.h"))
     defined = dict(re.findall(r"#define (\w+) +(\d+)", header))
-    assert [defined[name] for name in ("TOKEN_CONCURRENCY_MAX", "JOB_LABELS_MAX", "SELECTOR_LABELS_MAX", "JOB_LEASE_MAX")] == ["4096", "64", "16", "86400"]
-    assert "| labels of a job, of a selector | 64, 16 |" in text and "| concurrency of one token | 4,096 |" in text and "| lease of a job | 1 day |" in text
+    limits = dict(re.findall(r"^\| (.*?) \| (.*?) \|", text, re.M))
+    for row, names in (("labels of a job's record, of a selector, in `jobs.labels`", ["JOB_LABELS_MAX", "SELECTOR_LABELS_MAX", "SELECTOR_LABELS_MAX"]),
+                       ("concurrency of one token", ["TOKEN_CONCURRENCY_MAX"]), ("further ports of a job", ["JOB_PORTS_MAX"]),
+                       ("addresses and ranges of one token (`--from`)", ["TOKEN_FROM_MAX"]), ("sign-ins of one token at a time", ["SIGN_INS_OF_TOKEN_MAX"])):
+        assert limits[row].replace(",", "").split() == [defined[name] for name in names], row
+    assert defined["JOB_LEASE_MAX"] == "86400" and limits["lease of a job"] == "at most 1 day"
+    cluster = (REPOSITORY / "auth" / "redis" / "election_cluster.c").read_text()
+    assert f"too many masters (at most {limits['masters of a Redis Cluster']})" in cluster
 
 
 def anchors(path):
