@@ -119,11 +119,11 @@ session_filters_add(struct command_context *context, char *path, int *result)
 	if (options->of_token == NULL || path == NULL)
 		return path;
 	id = command_id(context, RECORD_TOKEN, options->of_token, result);
-	if (id != NULL)
-		path = command_query(path, "token", id);
-	else
+	if (id == NULL) {
 		free(path);
-	path = id != NULL ? path : NULL;
+		return NULL;
+	}
+	path = command_query(path, "token", id);
 	free(id);
 	return path;
 }

@@ -65,7 +65,7 @@ def test_an_owner_that_is_cut_off_from_the_others(checker, cluster):
     old = cluster.owner()
     checker.add(6, streams=3)
     eventually(lambda: old.client.wait(1, 1000) == 1, "its replica to have everything")
-    old.cut_off()
+    cluster.cut_off(old)
     owner = cluster.owner(than=old)
     checker.records.client = owner.client
     gone = checker.live()[0]
@@ -145,7 +145,7 @@ def test_two_owners_of_a_cluster_of_one(gateways, make_folder, backend):
     checker = Checker(gateway, Records(old.client, PREFIX), backend.url, faults.BOUND)
     checker.add(3, streams=1)
     eventually(lambda: old.client.wait(1, 1000) == 1, "its replica to have everything")
-    old.cut_off()
+    cluster.cut_off(old)
     new.call("FAILOVER", "TAKEOVER")
     eventually(new.is_master, "the replica to take over")
     checker.records.client = new.client

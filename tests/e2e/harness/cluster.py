@@ -89,9 +89,8 @@ class Node:
     def call(self, *words):
         return self.client.execute_command("CLUSTER", *words)
 
-    def cut_off(self):
-        self.cut |= {self.bus.port, self.address}
-        eventually(lambda: "disconnected" in str(self.call("NODES")), "its connections to the others to end")
+    def has_link_to(self, node):
+        return any(line.split()[7] == "connected" for line in str(self.call("NODES")).splitlines() if line.startswith(node.id))
 
     def join(self):
         self.cut -= {self.bus.port, self.address}
@@ -147,6 +146,13 @@ class Cluster:
             best = max(named, key=named.count, default=None)
             return best if best and best is not than and 2 * named.count(best) >= len(self.nodes) and best.is_master() else None
         return eventually(agreed, "an owner of the store's slot", patience=30)
+
+    def cut_off(self, node):
+        """No message passes between it and the others."""
+        node.cut |= {node.bus.port, node.address}
+        for other in self.nodes:
+            if other is not node:
+                eventually(lambda other=other: not other.has_link_to(node) and not node.has_link_to(other), "their connections to end")
 
     def settled(self):
         """Each server sees all others, and each master has a replica that has everything."""
