@@ -142,12 +142,11 @@ on_up(void *ctx)
 {
 	struct store *store = ctx;
 
-	if (store->url.cluster && !ask_id(store))
+	if ((store->url.cluster && !ask_id(store)) ||
+	    (store->of_primary && !ask_role(store, on_first_role)))
 		store_down(store, "out of memory");
 	else if (!store->of_primary)
 		in_reach(store);
-	else if (!ask_role(store, on_first_role))
-		store_down(store, "out of memory");
 }
 
 static void
