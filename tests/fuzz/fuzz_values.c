@@ -30,8 +30,7 @@ try_store_url(struct slice text)
 	name[text.len] = '\0';
 	if (redis_url_parse(name, &url, error, sizeof(error)))
 		/* Exactly one of these says where the store is. */
-		CHECK(
-		    (url.path[0] != '\0') + (url.host[0] != '\0') + (url.sentinel_count > 0) == 1);
+		CHECK((url.path[0] != '\0') + (url.host[0] != '\0') + (url.place_count > 0) == 1);
 	else
 		CHECK(error[0] != '\0');
 	redis_url_wipe(&url);
