@@ -65,7 +65,7 @@ is_as_configured(const struct registration *registration, const struct job *job)
 	       slice_equal(job->url_text, registration->job.url_text);
 }
 
-/* The lease runs anew. Afterwards it is renewed three times as often as it needs. */
+/* The lease has begun again. Afterwards it is renewed three times as often as it needs. */
 static void
 hold(struct registration *registration, const struct job *job)
 {

@@ -15,7 +15,7 @@
 /*
  * KEYS: the record, the index. ARGV: the gateway's mark (16 characters), id, score, lease in
  * seconds, then fields and values, the lease among them. Creates the record, or starts its lease
- * anew if its URL, labels, lease and ports are these, or if this gateway has renewed it last.
+ * again if its URL, labels, lease and ports are these, or if this gateway has renewed it last.
  * Returns {1, record}; {0}: it has no lease; {2, record}: it is another one; {-6}: another job has
  * a port with this host.
  */

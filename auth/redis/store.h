@@ -279,7 +279,7 @@ void store_job_renew(struct store *store, struct slice id, const struct label_se
 #define STORE_MARK_LEN 16 /* characters a-z and 0-9 */
 
 /*
- * Create a job with a lease, or start its lease anew if it has the URL, labels, lease and ports of
+ * Create a job with a lease, or start its lease again if it has the URL, labels, lease and ports of
  * the record, or if this mark has renewed it last. The mark is that of the gateway; the store keeps
  * it in the field registered_by, which no record in memory has. done gets STORE_OK with the record
  * as it is in the store; STORE_CONFLICT with another record, or with NULL for one without a lease;

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 
@@ -182,7 +181,6 @@ def test_what_is_refused(gateway, screens):
     assert status == 3 and ENTER not in text and "does not answer" in text
 
 
-@pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux")
 def test_in_tmux(local, scene, gateway, scratch):
     scene.arrive(path="/in-tmux")
     await_one(local, at(scene))
