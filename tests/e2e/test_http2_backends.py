@@ -1,7 +1,6 @@
 """HTTP/2 towards backends: many requests on one connection, what either side may refuse, and how connections end (RFC 9113)."""
 
 import ssl
-import subprocess
 
 import pytest
 from hyperframe import frame as frames
@@ -12,6 +11,7 @@ from harness.h2_backend import H2Backend, read_for
 from harness.process import eventually
 from harness.raw import Closed
 from harness.scene import Scene
+from harness.servers import nghttpd_server
 
 NO_ERROR, PROTOCOL_ERROR, INTERNAL_ERROR, FLOW_CONTROL_ERROR = 0, 1, 2, 3
 REFUSED_STREAM, CANCEL, ENHANCE_YOUR_CALM = 7, 8, 11
@@ -344,17 +344,13 @@ def test_nghttpd_serves_large_answers(gateway, records, make_folder):
     folder = make_folder("nghttpd")
     content = bytes(range(256)) * 4096 * 8
     (folder / "large").write_bytes(content)
-    listener = H2Backend()
-    port = listener.port
-    listener.close()
-    server = subprocess.Popen(["nghttpd", "--no-tls", "-d", str(folder), str(port)], stdout=subprocess.DEVNULL)
+    server = nghttpd_server(folder)
     try:
-        scene = Scene(gateway, records, url=f"grpc://127.0.0.1:{port}")
+        scene = Scene(gateway, records, url=f"grpc://{server.authority}")
         clients = [begin(scene, path="/large") for _ in range(4)]
         for client in clients:
             response = client.read_response()
             assert response.status == 200 and response.body == content
         scene.close()
     finally:
-        server.terminate()
-        server.wait()
+        server.stop()

@@ -143,6 +143,12 @@ def sink_server(folder):
     return _started([sys.executable, APPS / "sink_app.py", port], folder, "sink", port)
 
 
+def nghttpd_server(folder):
+    """HTTP/2 without TLS, with the files of the folder."""
+    port = free_port()
+    return _started(["nghttpd", "--no-tls", "-a", "127.0.0.1", "-d", folder, port], folder, "nghttpd", port)
+
+
 def slow_server(folder):
     port = free_port()
     return _started([sys.executable, APPS / "slow_app.py", port], folder, "slow", port)
