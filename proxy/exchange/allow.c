@@ -1,5 +1,8 @@
 /* allow.c - a request for a job may pass: make the request that its backend gets. */
+#include "exchange/exchange_forward.h"
+#include "exchange/exchange_local.h"
 #include "exchange/exchange_state.h"
+#include "exchange/exchange_verdict.h"
 
 /*
  * The protocol that the request may be upgraded to, as the configuration writes it: that text

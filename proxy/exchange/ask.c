@@ -2,6 +2,8 @@
  * known whether it may be sent. */
 #include <openssl/crypto.h>
 
+#include "exchange/exchange_forward.h"
+#include "exchange/exchange_local.h"
 #include "exchange/exchange_state.h"
 #include "http/write.h"
 #include "jobgate/check.h"

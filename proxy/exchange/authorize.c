@@ -1,7 +1,10 @@
 /* authorize.c - from a request's head to the verdict, step by step. */
 #include "browser/return_address.h"
 #include "exchange/client_address.h"
+#include "exchange/exchange_forward.h"
+#include "exchange/exchange_local.h"
 #include "exchange/exchange_state.h"
+#include "exchange/exchange_verdict.h"
 #include "exchange/forward_auth.h"
 #include "exchange/origin.h"
 #include "exchange/query_token.h"

@@ -3,6 +3,8 @@
 #include <openssl/crypto.h>
 #include <stdio.h>
 
+#include "exchange/exchange_forward.h"
+#include "exchange/exchange_local.h"
 #include "exchange/exchange_state.h"
 #include "http/bytes.h"
 #include "observe/metrics.h"

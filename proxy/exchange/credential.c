@@ -2,7 +2,9 @@
 #include <openssl/crypto.h>
 
 #include "browser/session.h"
+#include "exchange/exchange_local.h"
 #include "exchange/exchange_state.h"
+#include "exchange/exchange_verdict.h"
 #include "exchange/rewrite.h"
 
 /* The claim of a value. */

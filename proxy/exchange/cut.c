@@ -1,4 +1,5 @@
 /* cut.c - ends an exchange before its time, with last words where its protocol has any. */
+#include "exchange/exchange_local.h"
 #include "exchange/exchange_state.h"
 
 /*

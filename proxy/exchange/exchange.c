@@ -1,5 +1,8 @@
 /* exchange.c - one request on its way: its beginning, its end, and what ends it early. */
+#include "exchange/exchange_forward.h"
+#include "exchange/exchange_local.h"
 #include "exchange/exchange_state.h"
+#include "exchange/exchange_verdict.h"
 #include "jobgate/check.h"
 #include "jobgate/container_of.h"
 #include "observe/probes.h"

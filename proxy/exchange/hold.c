@@ -1,6 +1,8 @@
 /* hold.c - holds requests for a job that is not up yet, until it is up or their time is over. */
 #include "auth/siphash.h"
+#include "exchange/exchange_local.h"
 #include "exchange/exchange_state.h"
+#include "exchange/exchange_verdict.h"
 #include "exchange/prefer.h"
 #include "jobgate/check.h"
 

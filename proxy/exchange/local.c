@@ -4,7 +4,9 @@
 
 #include "browser/sign_in.h"
 #include "browser/sign_in_host.h"
+#include "exchange/exchange_local.h"
 #include "exchange/exchange_state.h"
+#include "exchange/exchange_verdict.h"
 #include "exchange/handlers.h"
 #include "exchange/origin.h"
 #include "jobgate/check.h"

@@ -1,7 +1,9 @@
 /* lookup.c - the records of a verdict: looked up for it, watched after it. */
 #include <openssl/crypto.h>
 
+#include "exchange/exchange_local.h"
 #include "exchange/exchange_state.h"
+#include "exchange/exchange_verdict.h"
 #include "jobgate/check.h"
 #include "jobgate/clock.h"
 #include "jobgate/container_of.h"

@@ -4,6 +4,7 @@
  * job's record names it, and the other job is known to have no record, not even a broken one.
  */
 #include "exchange/exchange_state.h"
+#include "exchange/exchange_verdict.h"
 
 static struct directory_answer
 look_up(struct exchange *exchange, struct slice id, uint64_t now_ms, bool waits)

@@ -1,4 +1,6 @@
 /* relay.c - the answer, from the backend to the client. */
+#include "exchange/exchange_forward.h"
+#include "exchange/exchange_local.h"
 #include "exchange/exchange_state.h"
 #include "exchange/subprotocol.h"
 

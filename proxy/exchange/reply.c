@@ -1,5 +1,7 @@
 /* reply.c - local replies: what a client is told when there is no answer of a job, or not yet. */
+#include "exchange/exchange_local.h"
 #include "exchange/exchange_state.h"
+#include "exchange/exchange_verdict.h"
 #include "exchange/forward_auth_answer.h"
 #include "jobgate/check.h"
 

@@ -1,6 +1,9 @@
 /* request_content.c - the content of a request, from its client to its backend. */
 #include "exchange/credential_order.h"
+#include "exchange/exchange_forward.h"
+#include "exchange/exchange_local.h"
 #include "exchange/exchange_state.h"
+#include "exchange/exchange_verdict.h"
 #include "exchange/query_token.h"
 #include "jobgate/check.h"
 

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "exchange/exchange_local.h"
 #include "exchange/exchange_state.h"
 
 struct running_walk {

@@ -1,5 +1,8 @@
 /* send.c - an allowed request on its way to its backend: the connection, its head, repeats. */
+#include "exchange/exchange_forward.h"
+#include "exchange/exchange_local.h"
 #include "exchange/exchange_state.h"
+#include "exchange/exchange_verdict.h"
 #include "jobgate/check.h"
 #include "jobgate/container_of.h"
 

@@ -1,5 +1,7 @@
 /* token_limits.c - counts the requests of tokens that have limits, and refuses those over them. */
+#include "exchange/exchange_local.h"
 #include "exchange/exchange_state.h"
+#include "exchange/exchange_verdict.h"
 #include "http/write.h"
 
 #define SECOND_NS UINT64_C(1000000000)

@@ -1,0 +1,63 @@
+/* exchange_forward.h - what the files of an exchange that forward it share. */
+#ifndef JOBGATE_EXCHANGE_EXCHANGE_FORWARD_H
+#define JOBGATE_EXCHANGE_EXCHANGE_FORWARD_H
+
+#include "exchange/exchange_state.h"
+
+/* ---- allow.c ---- */
+
+/*
+ * The verdict allows: watch both records from now on, and send the request to its backend.
+ */
+void exchange_allow(
+    struct exchange *exchange, struct request *request, const struct lookup *lookup);
+
+/* ---- send.c ---- */
+
+/*
+ * Keep the request in the form for the backend at this target, with these fields added. False when
+ * it does not fit.
+ */
+bool exchange_keep(struct exchange *exchange, struct request *request, const struct fields *extra,
+    const struct job_url *target);
+
+/* It will not be sent again. */
+void exchange_drop_kept(struct exchange *exchange);
+
+/* CONNECTING: runs at the end of the turn. */
+void exchange_connect(struct task *task);
+
+/* Of exchange_upstream_ops. */
+void exchange_upstream_connected(struct upstream_user *user, struct upstream *upstream);
+void exchange_upstream_failed(
+    struct upstream_user *user, enum upstream_failure failure, enum repeat repeat);
+
+/* ---- request_content.c ---- */
+
+/*
+ * Send what was kept of the content, which comes before what the client still has. False: some of
+ * it is left. Calls nothing back.
+ */
+bool exchange_send_kept_content(struct exchange *exchange);
+
+/* Give back kept content that has been sent, and will not be sent again. */
+void exchange_drop_kept_content(struct exchange *exchange);
+
+/* A tunnel is over once both ends have ended and the backend has been sent all bytes. */
+void exchange_end_tunnel(struct exchange *exchange);
+
+/* Of exchange_upstream_ops. */
+void exchange_upstream_writable(struct upstream_user *user);
+
+/* ---- relay.c ---- */
+
+/* What the backend's end is to call. */
+extern const struct upstream_user_ops exchange_upstream_ops;
+
+static inline struct exchange *
+exchange_of_user(struct upstream_user *user)
+{
+	return container_of(user, struct exchange, upstream_user);
+}
+
+#endif
