@@ -82,6 +82,30 @@ deleted(void *ctx, enum store_result result, const struct record *none)
 		answer(call, result);
 }
 
+/*
+ * The worker has left before its answer: the browser's request was ended, by itself or by an
+ * operator. Nobody will have this sign-in, so it ends. (A worker that leaves later than this has
+ * read that the sign-in is there.)
+ */
+static void
+created(void *ctx, enum store_result result, const struct record *none)
+{
+	struct call *call = ctx;
+	const struct control *control = call->ctx;
+	struct slice id, code;
+	json_t *body;
+
+	if (result != STORE_OK || call->has_left == NULL || !call->has_left(call)) {
+		changed(ctx, result, none);
+		return;
+	}
+	body = body_of(call, true, &id, &code);
+	if (body == NULL)
+		return;
+	store_sign_in_delete(control->store, id, deleted, call);
+	json_decref(body);
+}
+
 void
 sign_ins_create(struct call *call)
 {
@@ -99,7 +123,7 @@ sign_ins_create(struct call *call)
 	    sign_in.seconds == 0)
 		call_refuse(call, 400, "token", "a sign-in names a token, and how long it lasts");
 	else if (handler_may_grow(call))
-		store_sign_in_create(control->store, &sign_in, changed, call);
+		store_sign_in_create(control->store, &sign_in, created, call);
 	json_decref(body);
 }
 

@@ -219,8 +219,8 @@ void store_code_add(
     struct store *store, struct slice id, struct slice code, store_record_done *done, void *ctx);
 
 /*
- * Use up a code. STORE_ABSENT: it does not exist, was used or has ended. STORE_CONFLICT: it was not
- * for this sign-in; it is used up nevertheless.
+ * Use up a code. STORE_ABSENT: it does not exist, was used or has ended, or its sign-in has.
+ * STORE_CONFLICT: it was not for this sign-in. It is used up in any case.
  */
 void store_code_take(
     struct store *store, struct slice id, struct slice code, store_record_done *done, void *ctx);

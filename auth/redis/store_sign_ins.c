@@ -66,11 +66,14 @@ static const char script_add_code[] =
     "if count > tonumber(ARGV[3]) then return -2 end\n"
     "return redis.call('SET', KEYS[2], ARGV[1], 'NX', 'EX', ARGV[2]) and 1 or 0\n";
 
-/* KEYS: the code. ARGV: id. It works once, for whoever asks first. Returns 1, 0 if it is another
- * sign-in's, -1 if there is none. */
-static const char script_take_code[] = "local id = redis.call('GETDEL', KEYS[1])\n"
-				       "if not id then return -1 end\n"
-				       "return id == ARGV[1] and 1 or 0\n";
+/*
+ * KEYS: the code, the sign-in. ARGV: id. It works once, for whoever asks first, and only while its
+ * sign-in is there. Returns 1, 0 if it is another sign-in's, -1 if there is none.
+ */
+static const char script_take_code[] =
+    "local id = redis.call('GETDEL', KEYS[1])\n"
+    "if not id or redis.call('EXISTS', KEYS[2]) == 0 then return -1 end\n"
+    "return id == ARGV[1] and 1 or 0\n";
 
 static void
 read_made(struct operation *operation, const redisReply *reply)
@@ -211,10 +214,11 @@ store_code_take(
     struct store *store, struct slice id, struct slice code, store_record_done *done, void *ctx)
 {
 	struct operation operation = operation_change(RECORD_SIGN_IN, id, read_found, done, ctx);
-	struct arguments *arguments = script(script_take_code, "1");
+	struct arguments *arguments = script(script_take_code, "2");
 
 	if (arguments != NULL) {
 		add_code_key(arguments, store, code);
+		arguments_add_record_key(arguments, store, RECORD_SIGN_IN, id);
 		arguments_add(arguments, id);
 	}
 	store_run(store, &operation, arguments);

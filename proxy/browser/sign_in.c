@@ -43,15 +43,15 @@ to_of(const struct request *request, char out[PAGE_TO_MAX])
 	return page_to_is_local(to) ? to : SLICE("/");
 }
 
-/* What the page asks of a person without a session, or whose session has ended. */
+/* What the page asks of a person without a sign-in, or whose sign-in has ended. */
 static struct slice
 invitation(enum verdict verdict)
 {
 	if (verdict == VERDICT_EXPIRED)
 		return SLICE(
-		    "Your session has ended: its token has expired. Paste a token for this job.");
+		    "Your sign-in has ended: its token has expired. Paste a token for this job.");
 	if (verdict == VERDICT_INVALID_TOKEN)
-		return SLICE("Your session has ended: its token was renewed or deleted. Paste a "
+		return SLICE("Your sign-in has ended: its token was renewed or deleted. Paste a "
 			     "token for this job.");
 	return SLICE("Paste a token for this job.");
 }
@@ -100,7 +100,8 @@ static enum local_action
 sign_out(const struct local_call *call, struct local_answer *answer)
 {
 	struct page page = {.title = SLICE("Signed out"),
-	    .message = SLICE("This browser no longer has a session here.")};
+	    .message = SLICE("This browser is signed out of this job."),
+	    .advice = SLICE("Open the job's page to sign in again.")};
 
 	local_answer_add(
 	    answer, SLICE("Set-Cookie"), SLICE(SESSION_COOKIE "=" COOKIE_ATTRIBUTES "; Max-Age=0"));
@@ -120,11 +121,12 @@ path_is_own(const struct exchange_peer *peer, const struct request *request)
 static enum local_action
 show_form(const struct local_call *call, struct local_answer *answer, bool in)
 {
-	struct page page = in ? sign_in_page(call, SLICE("Paste a token for this job."), SLICE("/"))
-			      : (struct page){.title = SLICE("Sign out"),
-				    .message = SLICE("End the session of this browser?"),
-				    .action = SIGN_OUT,
-				    .button = "Sign out"};
+	struct page page =
+	    in ? sign_in_page(call, SLICE("Paste a token for this job."), SLICE("/"))
+	       : (struct page){.title = SLICE("Sign out"),
+		     .message = SLICE("End the sign-in of this browser at this job?"),
+		     .action = SIGN_OUT,
+		     .button = "Sign out"};
 
 	return pages_show(call, answer, OUTCOME_ANSWERED, 200, &page);
 }

@@ -102,7 +102,8 @@ enum local_action
 sign_in_call_signed_out(const struct local_call *call, struct local_answer *answer)
 {
 	struct page page = {.title = SLICE("Signed out"),
-	    .message = SLICE("This browser is signed out of all jobs.")};
+	    .message = SLICE("This browser is signed out of all jobs."),
+	    .advice = SLICE("Open the page of a job to sign in again.")};
 
 	return pages_show(call, answer, OUTCOME_ANSWERED, 200, &page);
 }

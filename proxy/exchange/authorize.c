@@ -287,7 +287,7 @@ step_credential(struct authorization *run)
 		return STEP_LOOK_UP;
 	exchange_reject(exchange, run->request, 403, SLICE("Foreign origin"),
 	    SLICE(
-		"A request that a browser signs by itself, with a session or a password, must "
+		"A request that a browser signs by itself, with a sign-in or a password, must "
 		"come from a page of the job's own host. Where jobs share a host, it is refused."));
 	return STEP_DONE;
 }

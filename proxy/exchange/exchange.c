@@ -264,7 +264,7 @@ exchange_session_expired(struct exchange *exchange)
 	else
 		exchange_cut(exchange, OUTCOME_SESSION_EXPIRED, END_REVOKED,
 		    &(struct cut_reason){WEBSOCKET_POLICY_VIOLATION, GRPC_UNAUTHENTICATED,
-			SLICE("the session has expired")});
+			SLICE("the sign-in has expired")});
 }
 
 void

@@ -255,7 +255,7 @@ def test_renewing_ends_it(scene):
     scene.records.renew(scene.token)
     eventually(lambda: status(scene, cookie) == 401, "the session to end")
     page = ask(scene, fields=[HTML, f"Cookie: {cookie}"])
-    assert page.status == 401 and b"Your session has ended" in page.body and b"<form" in page.body
+    assert page.status == 401 and b"Your sign-in has ended" in page.body and b"<form" in page.body
 
 
 def test_another_hash_ends_it(scene):
@@ -317,7 +317,7 @@ def test_what_it_opened_ends_with_it(gateways, scene_of):
         return bool(gateway.access_entries() and len(gateway.access_entries()) >= 4)
 
     eventually(moves, "the session to expire")
-    assert websocket.read_to_end().endswith(b"\x88\x19\x03\xf0the session has expired")
+    assert websocket.read_to_end().endswith(b"\x88\x19\x03\xf0the sign-in has expired")
     with pytest.raises(Closed):
         stream.read_to_end()
     assert waiting.read_response().status == 401

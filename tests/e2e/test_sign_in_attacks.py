@@ -1,133 +1,16 @@
 """What others may try with a sign-in host and its one-time codes, and what comes of it."""
 
-import hashlib
 import re
-import threading
 import urllib.parse
 
 import pytest
 
 from harness.gateway import DOMAIN
-from harness.visitor import HTML, LOAD, SIGN_IN_HOST, Visitor, code_of, policy_of, texts_of
+from harness.visitor import HTML, LOAD, SIGN_IN_HOST, Visitor, policy_of, texts_of
+from test_sign_in_codes import keys_of, refused
 from test_sign_in_host import COOKIE, NONCE, gateway, key_file, page, scene, second_gateway, signed_in, status, visitor  # noqa: F401
 
 KEPT_BY_NOBODY = "no-store"
-
-
-def refused(response):
-    """No cookie; the way leads to a page that says why, whose address has no code: the job's own pages may read it."""
-    assert response.status == 303 and response.field("location") == "/.jobgate/not-signed-in", response
-    assert response.field("set-cookie") is None
-    return True
-
-
-# ---- codes ----
-
-
-def test_a_code_works_once(scene, visitor, gateway, second_gateway):
-    """Also when it is brought to two gateways at the same time, many times."""
-    link = visitor.sign_in(page(scene), scene.token)
-    visitor.arrive(link)
-    assert refused(visitor.ask(link)) and refused(visitor.ask(link, gateway=second_gateway))
-    visitor.jars[scene.host].pop(COOKIE)
-    link = visitor.ask(visitor.way(page(scene))).field("location")
-    start, statuses = threading.Barrier(8), []
-
-    def bring(to):
-        start.wait()
-        response = copy_of(visitor, to).ask(link)
-        statuses.append(response.field("location") or response.status)
-
-    threads = [threading.Thread(target=bring, args=(to,)) for to in [gateway, second_gateway] * 4]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    # A worker takes two calls of an address at a time: others may hear that there are too many.
-    assert statuses.count("/") == 1 and set(statuses) <= {"/", "/.jobgate/not-signed-in", 429}, statuses
-
-
-def copy_of(visitor, gateway):
-    """The same browser, at another gateway: with copies of its cookies, since threads share nothing."""
-    copy = Visitor(gateway)
-    copy.jars = {host: dict(jar) for host, jar in visitor.jars.items()}
-    return copy
-
-
-def test_a_code_of_another_host(scene, scene_of, gateway, visitor):
-    """The code names one host, whatever the link says; even where the browser has the same nonce."""
-    other = scene_of(gateway)
-    link = visitor.sign_in(page(scene), scene.token)
-    visitor.jars[other.host] = {NONCE: visitor.jars[scene.host][NONCE]}
-    for elsewhere in (other.host, f"{scene.host}:8443"):
-        visitor.jars.setdefault(elsewhere, {NONCE: visitor.jars[scene.host][NONCE]})
-        assert refused(visitor.ask(link.replace(scene.host, elsewhere)))
-    assert visitor.arrive(link) == "/"  # and it still works where it belongs
-
-
-def test_a_code_in_another_browser(scene, visitor, gateway):
-    """A stolen link; and an attacker's link, which would sign a victim in as the attacker (login CSRF)."""
-    link = visitor.sign_in(page(scene), scene.token)
-    nobody, victim = Visitor(gateway), Visitor(gateway)
-    assert refused(nobody.ask(link))
-    assert refused(visitor.ask(link))  # whoever has seen it arrive somewhere has seen nothing of use
-    victim.way(page(scene))  # has a nonce of its own
-    link = visitor.ask(visitor.way(page(scene))).field("location")
-    assert refused(victim.ask(link)) and COOKIE not in victim.jars[scene.host]
-    assert refused(visitor.ask(link))
-
-
-def test_a_victim_that_is_sent_with_the_attackers_nonce(scene, visitor, gateway):
-    """The victim is signed in, so it gets a code at once, and brings it to the job's host, where it opens nothing, and is used up: the
-    attacker may be the job's own script, which has opened the window."""
-    signed_in(scene, visitor)
-    visitor.jars[scene.host].pop(COOKIE)
-    attacker = Visitor(gateway)
-    way = attacker.way(page(scene))
-    response = visitor.ask(way, fields=[*LOAD, "Sec-Fetch-Site: cross-site", "Referer: https://evil.test/"])
-    assert response.status == 303
-    link = response.field("location")
-    assert refused(visitor.ask(link)) and COOKIE not in visitor.jars[scene.host]
-    assert refused(attacker.ask(link)) and COOKIE not in attacker.jars[scene.host]
-
-
-def test_what_is_opened_cannot_be_read(scene, visitor):
-    """A window that a job's script opened is cut off from it before it comes back with a code (HTML, cross-origin opener policies)."""
-    way = visitor.way(page(scene))
-    answers = [visitor.ask(way), visitor.post(way, token=scene.token.value)]
-    link = answers[-1].field("location")
-    answers += [visitor.ask(link), visitor.ask(link), visitor.ask(f"https://{scene.host}/.jobgate/not-signed-in"), visitor.ask(way),
-                visitor.ask(f"https://{scene.host}/.jobgate/try-again"), visitor.ask(f"https://{scene.host}/.jobgate/signed-in")]
-    for answer in answers:
-        assert answer.field("cross-origin-opener-policy") == "same-origin", answer
-
-
-@pytest.mark.parametrize("change", ["cut", "longer", "other", "twice", "none"])
-def test_a_forged_code_costs_the_store_nothing(scene, visitor, records, change):
-    link = visitor.sign_in(page(scene), scene.token)
-    code = code_of(link)
-    forged = {"cut": code[:-1], "longer": code + "A", "other": ("A" if code[5] != "A" else "B").join([code[:5], code[6:]]),
-              "twice": code + "&code=" + code, "none": ""}[change]
-    before = records.client.info("commandstats").get("cmdstat_getdel", {}).get("calls", 0)
-    assert refused(visitor.ask(link.replace(code, forged)))
-    assert records.client.info("commandstats").get("cmdstat_getdel", {}).get("calls", 0) == before
-    assert visitor.arrive(link) == "/"
-
-
-def test_a_code_ends_by_itself(scene, visitor, records):
-    link = visitor.sign_in(page(scene), scene.token)
-    key = "jobgate:code:" + hashlib.sha256(code_of(link).encode()).hexdigest()
-    assert 0 < records.client.ttl(key) <= 30
-    records.client.delete(key)  # as its time to live does
-    assert refused(visitor.ask(link))
-
-
-def test_a_code_after_signing_out(scene, visitor, gateway):
-    """It leads to a job's host, and opens nothing there."""
-    link = visitor.sign_in(page(scene), scene.token)
-    visitor.post(f"https://{SIGN_IN_HOST}/sign-out")
-    visitor.ask(link)
-    assert status(scene, visitor) == 401
 
 
 # ---- the way back ----
@@ -172,10 +55,6 @@ def test_the_replaced_sign_in_ends(scene, visitor, records, more):
     assert response.status == 303
     new, = keys_of(records, scene.token)
     assert new != key
-
-
-def keys_of(records, token):
-    return [key for key in records.client.scan_iter("jobgate:signin:*") if records.client.hget(key, "token") in (token.id, token.id.encode())]
 
 
 def sign_in_link(scene):

@@ -263,12 +263,12 @@ a_person_without_a_session_is_asked_to_sign_in(void **state)
 	/* An Authorization that is not ours may be the job's own. */
 	assert_true(refuse(VERDICT_INVALID_TOKEN));
 	assert_true(page_has("Paste a token for this job."));
-	assert_false(page_has("session has ended"));
+	assert_false(page_has("sign-in has ended"));
 	call.presented = true;
 	assert_false(refuse(VERDICT_INVALID_TOKEN));
 	call.by_session = true;
 	assert_true(refuse(VERDICT_INVALID_TOKEN));
-	assert_true(page_has("Your session has ended"));
+	assert_true(page_has("Your sign-in has ended"));
 }
 
 static void

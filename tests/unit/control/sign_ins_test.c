@@ -10,13 +10,12 @@
 #define SECOND_CODE "1123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define MARK "aabbccddeeff001122334455"
 
-/* The status of a call as a worker makes it. */
+/* A worker's connection with this call. */
 static int
-asked(const struct world *world, const char *path, const char *secret, const char *body)
+ask(const struct world *world, const char *path, const char *secret, const char *body)
 {
 	char socket[sizeof(world->control_socket) + 8], text[2048];
-	struct answer answer;
-	int fd, status;
+	int fd;
 
 	snprintf(socket, sizeof(socket), "%s.gateway", world->control_socket);
 	fd = unix_connect(socket);
@@ -26,6 +25,16 @@ asked(const struct world *world, const char *path, const char *secret, const cha
 	    ": %s\r\nContent-Length: %zu\r\n\r\n%s",
 	    path, secret, strlen(body), body);
 	http_send(fd, text);
+	return fd;
+}
+
+/* The status of a call as a worker makes it. */
+static int
+asked(const struct world *world, const char *path, const char *secret, const char *body)
+{
+	int fd = ask(world, path, secret, body), status;
+	struct answer answer;
+
 	assert_true(http_read(fd, false, &answer));
 	close(fd);
 	status = answer.status;
@@ -115,10 +124,36 @@ a_code_works_once(void **state)
 	assert_in_range(number_of(world, "TTL test:code:" SECOND_CODE), 20, 30);
 	asked_gets(world, CONTROL_CODE_TAKE_PATH, code, 204);
 	asked_gets(world, CONTROL_CODE_TAKE_PATH, code, 404);
-	/* Whoever brings it for another sign-in uses it up. */
+	/* Whoever brings it for another sign-in uses it up; but nobody has that sign-in. */
+	run_redis(world, "HSET test:signin:" OTHER " token aaaaaaaaaaaaaaaa");
 	asked_gets(world, CONTROL_CODE_TAKE_PATH, of_other, 409);
 	asked_gets(world, CONTROL_CODE_TAKE_PATH, of_other, 404);
+	run_redis(world, "DEL test:signin:" OTHER);
+	/* A code ends with its sign-in. */
+	asked_gets(world, CONTROL_CODE_ADD_PATH, code, 204);
 	asked_gets(world, CONTROL_SIGN_OUT_PATH, "{\"id\":\"" ID "\"}", 204);
+	asked_gets(world, CONTROL_CODE_TAKE_PATH, code, 404);
+	assert_int_equal(number_of(world, "EXISTS test:code:" SECOND_CODE), 0);
+}
+
+/* Its request was cut, or its browser went away: no one has the cookie or the code. */
+static void
+a_sign_in_that_nobody_waits_for_ends(void **state)
+{
+	const struct world *world = *state;
+	char room[512];
+
+	run_redis(world, "CLIENT PAUSE 300");
+	close(ask(world, CONTROL_SIGN_IN_PATH, WORKERS_SECRET,
+	    sign_in_of(room, ID, "dddddddddddddddd", CODE)));
+	/* The store answers in order: by the second of these it has got what followed its answer.
+	 */
+	asked_gets(world, CONTROL_SIGN_OUT_PATH, "{\"id\":\"" OTHER "\"}", 404);
+	asked_gets(world, CONTROL_SIGN_OUT_PATH, "{\"id\":\"" OTHER "\"}", 404);
+	assert_int_equal(number_of(world, "EXISTS test:code:" CODE), 1); /* it was made */
+	assert_int_equal(number_of(world, "EXISTS test:signin:" ID), 0);
+	assert_int_equal(number_of(world, "ZCARD test:signins:dddddddddddddddd:" MARK), 0);
+	run_redis(world, "DEL test:code:" CODE);
 }
 
 static void
@@ -193,6 +228,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_sign_in_lives_and_ends),
 	    cmocka_unit_test(a_code_works_once),
+	    cmocka_unit_test(a_sign_in_that_nobody_waits_for_ends),
 	    cmocka_unit_test(sign_ins_of_a_token_are_bounded),
 	    cmocka_unit_test(what_is_not_valid_is_refused),
 	    cmocka_unit_test(only_workers_ask),

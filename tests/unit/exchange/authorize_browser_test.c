@@ -122,7 +122,7 @@ a_session_ends_with_its_token(void **state)
 	world_reply(&world, RECORD_TOKEN, token_record(world.token, 2, NULL));
 	ASSERT_REFUSED(&world, 401);
 	world.client.body[world.client.body_len] = '\0';
-	assert_non_null(strstr(world.client.body, "Your session has ended"));
+	assert_non_null(strstr(world.client.body, "Your sign-in has ended"));
 	assert_non_null(strstr(world.client.body, "value=\"/path?q\""));
 }
 
