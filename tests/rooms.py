@@ -18,6 +18,7 @@ ROOMS = {
     "auth/redis": ({"include/jobgate", "auth"}, {"hiredis", "libevent", "libcrypto", "libssl"}),
     "auth/control": ({"include/jobgate", "auth", "auth/redis"},
                      {"libevhtp", "libevent", "jansson", "libcrypto"}),
+    "auth/console": ({"include/jobgate"}, {"libcrypto", "zlib"}),
     "auth/bulk": ({"include/jobgate", "auth", "auth/redis", "auth/control"}, {"libevent", "jansson", "libcrypto"}),
     "auth/cli": ({"include/jobgate", "auth"}, {"jansson", "libcurl", "libyaml", "argp", "libcrypto"}),
     "proxy/http": ({"include/jobgate"}, set()),

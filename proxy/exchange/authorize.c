@@ -242,8 +242,11 @@ step_route(struct authorization *run)
 	if (exchange->peer->forward_auth && !exchange_forward_auth_path(exchange, run->request))
 		return STEP_DONE;
 	exchange->control = exchange->route.names_control;
-	if (exchange->control)
+	if (exchange->control) {
 		exchange->html = false;
+		if (exchange_handle(exchange, LOCAL_CONTROL, run->request))
+			return STEP_DONE;
+	}
 	if (exchange->control || exchange->route.names_sign_in) {
 		exchange->grpc = (struct grpc_call){0};
 		exchange->ends_ms = 0;

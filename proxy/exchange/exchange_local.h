@@ -78,6 +78,7 @@ enum local_stage {
 	LOCAL_SLASHLESS,  /* the same, and its path is a job's prefix without a slash */
 	LOCAL_MONITORING, /* it is not for jobs: control.metrics */
 	LOCAL_SIGN_IN,	  /* it is for the sign-in host */
+	LOCAL_CONTROL,	  /* it is for the control API; its credential has not been read */
 };
 
 /* If a local handler handles this request, it answers. False: none does, or it wants to know the

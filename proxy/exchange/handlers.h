@@ -30,4 +30,7 @@ extern const struct local_handler max_forwards_handler;
  */
 extern const struct local_handler health_handler;
 
+/* At the control API: GET of CONSOLE_PATH, the page for operators (console.c). */
+extern const struct local_handler console_handler;
+
 #endif

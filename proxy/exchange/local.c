@@ -19,6 +19,7 @@ static const struct local_handler *const handlers[][3] = {
     [LOCAL_SLASHLESS] = {&add_slash_handler},
     [LOCAL_MONITORING] = {&health_handler},
     [LOCAL_SIGN_IN] = {&sign_in_host_handler},
+    [LOCAL_CONTROL] = {&console_handler},
 };
 
 static enum local_host

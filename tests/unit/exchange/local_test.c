@@ -262,6 +262,22 @@ content_without_a_credential_is_refused_and_wiped(void **state)
 	ASSERT_NOT_JUDGED();
 }
 
+/* ---- the console ---- */
+
+static void
+only_the_control_api_has_the_console(void **state)
+{
+	(void)state;
+	ask("GET", "/console", "");
+	ASSERT_REFUSED(&world, 401);
+	world.peer.purpose = FOR_CONTROL;
+	ask("GET", "/console", "");
+	ASSERT_NOT_JUDGED();
+	ASSERT_REFUSED(&world, 200);
+	ask("POST", "/console", "");
+	ASSERT_REFUSED(&world, 401);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -279,6 +295,7 @@ main(void)
 	    TEST(content_that_is_waited_for_is_asked_for),
 	    TEST(content_that_does_not_come_is_not_waited_for),
 	    TEST(content_without_a_credential_is_refused_and_wiped),
+	    TEST(only_the_control_api_has_the_console),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

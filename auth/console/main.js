@@ -1,0 +1,204 @@
+// main.js - signing in and out, and the list that is shown.
+
+const REFRESH_MS = 2000;
+const LOG_MAX = 100;
+
+let session = null; // the sign-in
+let me = null;      // the operator's own token, without its value
+let list = null;    // one of LISTS
+let known = null;   // what the list had last: key -> item; null: not read yet
+let traffic = null;
+let reading = 0;    // which reading of lists is the present one
+
+const table = new Table((item) => openItem(item));
+
+function log(sentences) {
+	for (const text of sentences)
+		find("log").prepend(make("li", {}, make("time", {}, new Date().toLocaleTimeString("en-GB")), ` ${text}`));
+	while (find("log").children.length > LOG_MAX)
+		find("log").lastChild.remove();
+}
+
+// ---- signing in and out ----
+
+function show(signedIn) {
+	find("sign-in").hidden = signedIn;
+	find("console").hidden = !signedIn;
+}
+
+function signOut(message, isError) {
+	if (session)
+		session.end();
+	session = me = known = null;
+	reading++;
+	closeDialog();
+	table.set([]);
+	find("log").replaceChildren();
+	find("charts").replaceChildren();
+	for (const id of ["who", "state", "count", "problem", "empty"])
+		find(id).textContent = "";
+	const text = find("message");
+	text.className = isError ? "error" : "";
+	text.setAttribute("role", isError ? "alert" : "status");
+	text.textContent = message;
+	show(false);
+	find("token").focus();
+}
+
+async function signIn(value) {
+	if (!/^jgt_[0-9A-Za-z_]+$/.test(value)) {
+		signOut("That is no token. A token begins with jgt_. Paste an operator's token.", true);
+		return;
+	}
+	const begun = new Session(value);
+	try {
+		me = await begun.call("GET", "v1/me");
+	} catch (error) {
+		signOut(error.status === 403 ? `${error.message} Paste an operator's token.` : error.message, true);
+		return;
+	}
+	session = begun;
+	traffic = new Traffic();
+	const scope = plain(me.label_selector);
+	say(find("who"), `${me.name} (${me.id}), ` + (scope === "none" ? "for all jobs" : `only for what is labelled ${scope}`));
+	show(true);
+	choose("sessions");
+	find("title").focus();
+}
+
+// What a call of the API failed with. True when that ended the sign-in.
+function failed(error, of) {
+	if (of.over)
+		return true;
+	if (!(error instanceof Refusal))
+		throw error;
+	if (error.status === 401)
+		signOut(`${error.message} You are signed out. Sign in with another token.`, true);
+	return error.status === 401;
+}
+
+// ---- the list ----
+
+function choose(name) {
+	list = LISTS[name];
+	known = null;
+	for (const button of document.querySelectorAll("nav button"))
+		button.ariaCurrent = button.value === name ? "page" : null;
+	find("title").textContent = list.title;
+	find("filter").value = "";
+	say(find("problem"), "");
+	say(find("empty"), "Reading the list.");
+	say(find("count"), "");
+	find("charts").hidden = list !== LISTS.sessions;
+	table.filter("");
+	table.begin(list.title, list.columns, list.key);
+	keepReading(++reading);
+}
+
+function tellCount(page) {
+	const silent = page.silent_workers > 0 ? ` ${count(page.silent_workers, "worker")} did not answer in time: their sessions are missing.` : "";
+	const cut = page.cut ? " There are more: the command line lists all of them." : "";
+	const shown = find("filter").value === "" ? "" : `${table.shown.toLocaleString("en")} of `;
+	say(find("count"), shown + count(known.size, list.noun) + cut + silent);
+	say(find("empty"), table.shown > 0 ? "" : known.size > 0 ? "Nothing here has the text of the filter." : list.none);
+}
+
+async function read(own) {
+	const page = await session.list(list.path);
+	if (own !== reading)
+		return;
+	const found = new Map(page.items.map((item) => [list.key(item), item]));
+	if (known !== null && !page.cut)
+		log(differences(list, known, page.items));
+	known = found;
+	table.set([...found.values()]);
+	tellCount(page);
+	if (list === LISTS.sessions)
+		traffic.add(page.items);
+	say(find("state"), await session.readiness());
+	say(find("problem"), "");
+}
+
+// Long lists are read less often: each page of a thousand adds a second.
+async function keepReading(own) {
+	const of = session;
+	while (own === reading) {
+		try {
+			await read(own);
+		} catch (error) {
+			if (failed(error, of))
+				return;
+			say(find("problem"), error.message);
+		}
+		await pause(REFRESH_MS + (known ? known.size : 0));
+		await visible();
+	}
+}
+
+// A page that nobody sees asks for nothing.
+function visible() {
+	return new Promise((done) => {
+		if (!document.hidden)
+			done();
+		else
+			document.addEventListener("visibilitychange", () => done(), {once: true});
+	});
+}
+
+// ---- dialogs ----
+
+const dialog = document.querySelector("dialog");
+
+function closeDialog() {
+	if (dialog.open)
+		dialog.close();
+}
+
+// What a dialog showed, a token's value perhaps, does not stay in the page.
+dialog.addEventListener("close", () => {
+	for (const id of ["dialog-title", "dialog-body", "dialog-buttons"])
+		find(id).replaceChildren();
+	say(find("dialog-problem"), "");
+});
+
+function openItem(item) {
+	const facts = make("dl", {});
+	for (const [name, value] of Object.entries(item))
+		facts.append(make("dt", {}, name.replaceAll("_", " ")), make("dd", {}, plain(value)));
+	openDialog(sentence(`${list.noun} ${list.name(item)}`).replace(/\.$/, ""), [facts], []);
+}
+
+// buttons: those beside the one that closes it
+function openDialog(title, body, buttons) {
+	closeDialog();
+	find("dialog-title").textContent = title;
+	find("dialog-body").replaceChildren(...body);
+	const close = make("button", {type: "button"}, "Close");
+	close.addEventListener("click", closeDialog);
+	find("dialog-buttons").replaceChildren(...buttons, close);
+	dialog.showModal();
+}
+
+// ---- the page's own events ----
+
+for (const [name, {title}] of Object.entries(LISTS)) {
+	const button = make("button", {type: "button", value: name}, title);
+	button.addEventListener("click", () => choose(name));
+	document.querySelector("nav").append(button);
+}
+document.querySelector("#sign-in form").addEventListener("submit", (event) => {
+	event.preventDefault();
+	const value = find("token").value.trim();
+	find("token").value = ""; // browsers keep what stays in a form
+	signIn(value);
+});
+find("sign-out").addEventListener("click", () => signOut("You are signed out.", false));
+find("filter").addEventListener("input", () => {
+	table.filter(find("filter").value);
+	if (known)
+		tellCount({silent_workers: 0, cut: false});
+});
+// A page that is left keeps nothing, even where the browser keeps the page.
+addEventListener("pagehide", () => signOut("You have left the page and are signed out. Sign in again.", false));
+show(false);
+find("token").focus();
