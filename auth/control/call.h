@@ -26,6 +26,21 @@ enum caller {
 };
 
 /*
+ * An answer that goes on until the client leaves or the call is refused: that refusal becomes the
+ * last event of the stream (see events.h).
+ */
+struct call_stream {
+	/* Begin the answer, 200 with this type of content. False after answering: the client's
+	 * HTTP/1.0 knows no such answer, it asked for the head alone, or it has left. */
+	bool (*begin)(struct call *call, const char *type);
+	/* Add bytes to the next piece, and send it. Nothing is done once the client has left. */
+	void (*write)(struct call *call, struct slice text);
+	void (*flush)(struct call *call);
+	/* Bytes that wait for the client. */
+	size_t (*unsent)(const struct call *call);
+};
+
+/*
  * A handler gets a call and answers it exactly once, immediately or later, by one of the
  * call_answer functions, which free the call. If the client has left by then, nothing is sent; the
  * handler needs no special case.
@@ -72,6 +87,7 @@ struct call {
 	 * NULL: not known.
 	 */
 	bool (*has_left)(const struct call *call);
+	const struct call_stream *stream; /* NULL: its server has none */
 	const struct endpoint_table *endpoints;
 	const struct endpoint *row;
 	char allow[ENDPOINT_ALLOW_MAX]; /* with 405 */

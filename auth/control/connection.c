@@ -195,13 +195,17 @@ make_room(const struct connection *connection, size_t len)
 	}
 }
 
-/* An answer is being sent. */
-static void
-wait_for_next(struct connection *connection)
+void
+connection_answered(struct connection *connection)
 {
+	evhtp_request_t *request = connection->evhtp->request;
+
+	control_connection_set_state(connection, CONNECTION_IDLE);
 	TAILQ_REMOVE(&connection->all->list, connection, link);
 	TAILQ_INSERT_TAIL(&connection->all->list, connection, link);
 	wait_until(connection, connection->setup->idle_ms);
+	if (!(evhtp_request_get_flags(request) & EVHTP_REQ_FLAG_KEEPALIVE)) /* see above */
+		evbuffer_drain(bufferevent_get_input(connection->evhtp->bev), SIZE_MAX);
 }
 
 /* The call's `send`. */
@@ -217,7 +221,6 @@ send_reply(struct call *call, const struct reply *reply)
 		return;
 	}
 	CHECK(connection->call == call, control_connection_dump, connection);
-	control_connection_set_state(connection, CONNECTION_IDLE);
 	request = connection->evhtp->request;
 	connection->call = NULL;
 	make_room(connection, reply->len);
@@ -228,12 +231,10 @@ send_reply(struct call *call, const struct reply *reply)
 		evbuffer_add_reference(request->buffer_out, reply->content, reply->len,
 		    free_content, reply->content) != 0))
 		free_content(NULL, reply->len, reply->content);
-	wait_for_next(connection);
-	call_free(call);
 	if (connection->no_reuse)
 		evhtp_request_disable_flag(request, EVHTP_REQ_FLAG_KEEPALIVE);
-	if (!(evhtp_request_get_flags(request) & EVHTP_REQ_FLAG_KEEPALIVE)) /* see above */
-		evbuffer_drain(bufferevent_get_input(connection->evhtp->bev), SIZE_MAX);
+	connection_answered(connection);
+	call_free(call);
 	evhtp_send_reply(request, (evhtp_res)reply->status);
 	evhtp_request_resume(request);
 }
@@ -316,6 +317,7 @@ take_request(struct connection *connection, const evhtp_request_t *request)
 	call->connection = connection;
 	call->send = send_reply;
 	call->has_left = has_left;
+	call->stream = connection->setup->stream;
 	return call;
 }
 

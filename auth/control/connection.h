@@ -75,6 +75,9 @@ void connection_abort(struct connection *connection);
 struct connection *connection_too_slow(
     const struct connections *all, const struct connection *answered, size_t len);
 
+/* The end of an answer is being sent: the connection waits for the next request, or is closed. */
+void connection_answered(struct connection *connection);
+
 /* libevhtp's callback for each complete request. */
 void connection_on_request(evhtp_request_t *request, void *ctx);
 

@@ -176,6 +176,7 @@ api_setup(struct run *run, enum server_peers peers)
 	    .endpoints = api_endpoints,
 	    .ctx = &run->control,
 	    .peers = peers,
+	    .stream = &connection_stream,
 	    .identify = peers == PEERS_GATEWAY ? caller_vouched_for : caller_identify,
 	    .request_ms = (unsigned)run->setup->settings.request_ms,
 	    .idle_ms = (unsigned)run->setup->settings.idle_ms,
@@ -255,6 +256,7 @@ start_workers(struct run *run)
 	int fd = -1;
 
 	run->control.workers = workers;
+	run->control.events = events_new(run->base, &run->control);
 	if (workers == NULL || setup->settings.workers_socket == NULL)
 		return;
 	fd = listen_unix_open(
@@ -290,6 +292,8 @@ end(struct run *run)
 	run->control.workers = NULL;
 	walks_close(&run->control.walks);
 	store_free(run->control.store);
+	events_free(run->control.events);
+	run->control.events = NULL;
 	fixed_job_free(run->fixed_job);
 	registration_free(run->registration);
 	uses_writer_free(run->control.uses);

@@ -20,6 +20,7 @@ static const struct endpoint api_rows[] = {
     {"GET", "/v1/sessions", sessions_list},
     {"DELETE", "/v1/sessions", sessions_cut},
     {"DELETE", "/v1/sessions/{id}", sessions_cut_one},
+    {"GET", "/v1/events", events_read},
     {"POST", "/v1/authorize", authorize_explain},
     {"GET", "/v1/me", me_get},
     {"GET", "/openapi.json", openapi_get},

@@ -183,9 +183,10 @@ got_record(void *ctx, enum store_result result, const struct record *record)
 	const struct control *control = call->ctx;
 
 	result = handler_in_scope(call, result, record);
-	if (result == STORE_OK)
+	if (result == STORE_OK) {
+		events_shown(control->events, record);
 		caller_answer(call, view_record(record, control->setup->settings.public_url));
-	else
+	} else
 		handler_store_refused(call, result, record_types[call->kind].noun);
 }
 

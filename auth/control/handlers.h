@@ -7,6 +7,7 @@
 #include "auth/control/cursor.h"
 #include "auth/control/disk.h"
 #include "auth/control/endpoint.h"
+#include "auth/control/events.h"
 #include "auth/control/input.h"
 #include "auth/control/unconfirmed.h"
 #include "auth/control/uses.h"
@@ -26,6 +27,7 @@ struct control {
 	struct disk *disk;	  /* of a private store; NULL for another store */
 	struct uses_writer *uses; /* NULL: uses of tokens are not noted */
 	struct workers *workers;
+	struct events *events; /* NULL: memory was short at the start */
 };
 
 /*
@@ -51,6 +53,7 @@ void jobs_tokens(struct call *call);
 void sessions_list(struct call *call);
 void sessions_cut(struct call *call);
 void sessions_cut_one(struct call *call);
+void events_read(struct call *call);
 void authorize_explain(struct call *call);
 void me_get(struct call *call);
 void openapi_get(struct call *call);

@@ -107,6 +107,7 @@ list_add(struct call *call, const struct record *record, const struct store_curs
 	json_decref(view);
 	switch (result) {
 	case PAGE_ADDED:
+		events_shown(control->events, record);
 		listing->last = *place;
 		listing->count++;
 		return true;

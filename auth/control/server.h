@@ -4,9 +4,12 @@
 
 #include <event2/event.h>
 
-#include "auth/control/endpoint.h"
+#include "auth/control/call.h"
 #include "jobgate/dump.h"
 #include "jobgate/log.h"
+
+/* connection_stream.c */
+extern const struct call_stream connection_stream;
 
 /* A listening socket and its connections. */
 struct server;
@@ -27,7 +30,8 @@ struct server_setup {
 	 * call_begin, at once or later.
 	 */
 	void (*identify)(struct call *call);
-	unsigned request_ms;	/* for a request to arrive completely */
+	const struct call_stream *stream; /* what calls have as `stream`; NULL: nothing */
+	unsigned request_ms;		  /* for a request to arrive completely */
 	unsigned idle_ms;	/* for an answer to be read and the next request to begin */
 	size_t connections_max; /* fewer when there are few descriptors */
 	struct log log;

@@ -1,0 +1,278 @@
+"""What changes, told while it changes: /v1/events (control.md, operate.md)."""
+
+import pathlib
+import re
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from harness.control import Control
+from harness.events import Events
+from harness.process import eventually
+from harness.raw import Closed
+from harness.store import RedisServer, random_id
+
+
+@pytest.fixture
+def local(gateway):
+    return Control(gateway.socket_path)
+
+
+@pytest.fixture
+def team():
+    return "team=" + random_id(8)
+
+
+def labels_of(selector):
+    return dict([selector.split("=")])
+
+
+def test_tokens_and_jobs(local):
+    with Events(local) as events:
+        events.started()
+        assert events.head.field("content-type") == "text/event-stream" and events.head.field("cache-control") == "no-store"
+        job = local.job_of(url="http://127.0.0.1:1")
+        assert events.until("job", id=job["id"])["record"] == job
+        changed = local.done("PATCH", f"/v1/jobs/{job['id']}", {"labels": {"a": "b"}})
+        assert events.until("job", id=job["id"])["record"] == changed
+        local.done("DELETE", f"/v1/jobs/{job['id']}", status=204)
+        assert events.until("job", id=job["id"])["record"] is None
+        token = local.token_of()
+        told = events.until("token", id=token["id"])["record"]
+        assert told == {name: value for name, value in token.items() if name != "value"}
+        local.done("POST", f"/v1/tokens/{token['id']}/renew")
+        assert events.until("token", id=token["id"])["record"]["version"] == 2
+        local.done("DELETE", f"/v1/tokens/{token['id']}", status=204)
+        assert events.until("token", id=token["id"])["record"] is None
+
+
+def test_changes_by_other_programs_and_ended_leases(local, records, redis_server):
+    """The store's contract: others may write jobs there with HSET."""
+    with Events(local) as events:
+        events.started()
+        job = records.job("http://127.0.0.1:1")
+        assert events.until("job", id=job)["record"]["url"] == "http://127.0.0.1:1"
+        redis_server.client.pexpire(f"jobgate:job:{job}", 50)
+        eventually(lambda: not redis_server.client.exists(f"jobgate:job:{job}"), "the end of the lease")
+        assert events.until("job", id=job)["record"] is None
+
+
+def test_the_same_record_is_not_told_twice(local):
+    """Each renewal of a lease is a change to Redis."""
+    with Events(local) as events:
+        events.started()
+        job = local.job_of(url="http://127.0.0.1:1", lease=60)["id"]
+        local.done("POST", f"/v1/jobs/{job}/renew")
+        mark = local.job_of()["id"]
+        events.until("job", id=mark)
+        assert [data["id"] for name, data in events.passed if name == "job"].count(job) == 1
+
+
+# ---- scopes ----
+
+def test_a_scoped_operator_hears_of_its_scope(local, records, team):
+    operator = local.by(records.token("operator", team))
+    before = local.job_of(labels=labels_of(team))["id"]
+    unseen = local.job_of(labels=labels_of(team))["id"]
+    with Events(operator) as events:
+        events.started()
+        operator.done("GET", f"/v1/jobs/{before}")
+        inside, outside = local.job_of(labels=labels_of(team))["id"], local.job_of(labels={"team": "x" + team[5:]})["id"]
+        reader, stranger = local.token_of(selector=team)["id"], local.token_of()["id"]
+        local.done("PATCH", f"/v1/jobs/{inside}", {"url": "http://127.0.0.1:1"})
+        local.done("PATCH", f"/v1/jobs/{outside}", {"url": "http://127.0.0.1:1"})
+        local.done("PATCH", f"/v1/jobs/{inside}", {"labels": None})  # it leaves the scope,
+        local.done("PATCH", f"/v1/jobs/{inside}", {"url": "http://127.0.0.1:2"})  # so this is not told
+        for token in (reader, stranger):
+            local.done("DELETE", f"/v1/tokens/{token}", status=204)
+        for job in (before, inside, outside, unseen):
+            local.done("DELETE", f"/v1/jobs/{job}", status=204)
+        local.job_of(id="last" + team[5:], labels=labels_of(team))
+        events.until("job", id="last" + team[5:])
+        told = [(data["id"], data["record"] and data["record"].get("url")) for name, data in events.passed if name in ("job", "token")]
+    text = str(events.passed)
+    assert outside not in text and stranger not in text
+    gone = {name for name, record in told if record is None}
+    assert {before, inside} <= gone <= {before, inside, unseen, reader}, told
+    assert (inside, None) == [one for one in told if one[0] == inside][-1] and (inside, "http://127.0.0.1:2") not in told
+    assert [one for one in told if one[0] == reader]
+
+
+def test_a_record_that_enters_a_scope(local, records, team):
+    with Events(local.by(records.token("operator", team))) as events:
+        events.started()
+        job = local.job_of(labels={"other": "x"})["id"]
+        record = local.done("PATCH", f"/v1/jobs/{job}", {"labels": labels_of(team)})
+        assert events.until("job", id=job)["record"] == record
+        assert not events.passed or events.passed[0][0] == "store"
+
+
+# ---- who may read ----
+
+def test_what_is_refused(local, gateway, records):
+    local.refused(400, "GET", "/v1/events?x=1")
+    local.by(records.token()).refused(403, "GET", "/v1/events")
+    assert local.call("HEAD", "/v1/events").status == 200
+    with local.connect() as client:
+        client.send(b"GET /v1/events HTTP/1.0\r\nHost: x\r\n\r\n")
+        assert client.read_response().status == 400
+
+
+def test_the_end_of_the_readers_token(local, records):
+    for end in ("DELETE", "renew", "expire"):
+        token = records.token("operator")
+        with Events(local.by(token)) as events:
+            events.started()
+            if end == "DELETE":
+                local.done("DELETE", f"/v1/tokens/{token.id}", status=204)
+            elif end == "renew":
+                local.done("POST", f"/v1/tokens/{token.id}/renew")
+            else:
+                soon = datetime.now(timezone.utc) + timedelta(seconds=2)
+                local.done("PATCH", f"/v1/tokens/{token.id}", {"expires_at": soon.strftime("%Y-%m-%dT%H:%M:%SZ")})
+            last = events.until("end")
+            assert last["status"] == 401 and events.next() is None, end
+
+
+def test_nothing_is_told_after_the_end_of_the_readers_token(local, records):
+    """Not even within the second in which the token is read again: the change of the token itself is told, too."""
+    for _ in range(10):
+        token = records.token("operator")
+        with Events(local.by(token)) as events:
+            events.started()
+            local.done("DELETE", f"/v1/tokens/{token.id}", status=204)
+            local.job_of()
+            assert events.until("end")["status"] == 401 and "job" not in dict(events.passed)
+
+
+def test_readers_with_one_token_are_bounded(local, records):
+    operator = local.by(records.token("operator"))
+    streams = [Events(operator).started() for _ in range(4)]
+    refused = operator.refused(429, "GET", "/v1/events")
+    assert refused.field("retry-after") and "already" in refused.json["detail"]
+    streams.pop().client.close()
+    eventually(lambda: Events(operator).head.status == 200, "the place of the one that has left")
+    for events in streams:
+        events.client.close()
+
+
+# ---- through the gateway ----
+
+HOST = "control.jobs.test"
+
+
+@pytest.fixture(scope="module")
+def behind(module_gateways):
+    """A gateway whose control API is also at a host of the data path."""
+    return module_gateways.start({"control": {"host": HOST}})
+
+
+def test_through_the_data_path(behind, records, team):
+    """The operator's token is deleted: what it reads ends at once, and no later event reaches it."""
+    local, token = Control(behind.socket_path), records.token("operator", team)
+    with Events(Control(behind.address, token, host=HOST)) as events:
+        events.started()
+        job = local.job_of(labels=labels_of(team))
+        assert events.until("job", id=job["id"])["record"] == job
+        local.done("DELETE", f"/v1/tokens/{token.id}", status=204)
+        late = local.job_of(labels=labels_of(team))["id"]
+        try:
+            while (event := events.next()) is not None:
+                assert event[0] in ("store", "token", "end"), (event, late)
+        except Closed:  # cut by the worker, which hears of it first
+            pass
+
+
+# ---- readers that are slow, and many ----
+
+def memory_of(pid):
+    """KiB that are its own."""
+    return sum(int(size) for size in re.findall(r"^(?:RssAnon|VmSwap):\s+(\d+)",
+                                                pathlib.Path(f"/proc/{pid}/status").read_text(), re.MULTILINE))
+
+
+def large_labels(number):
+    return {f"label{index}": f"{number:04}" + "x" * 59 for index in range(60)}
+
+
+def test_a_slow_reader_is_told_that_it_missed_something(gateways, records):
+    """What waits for a reader is bounded. When it reads again, it hears that it must read its lists again, then what is new."""
+    gateway = gateways.start()
+    local = Control(gateway.socket_path)
+    job = local.job_of()["id"]
+    with Events(local) as slow, Events(local) as quick:
+        slow.started(), quick.started()
+        for number in range(200):  # 5 KiB each: more than the bound, and more than sockets take
+            local.done("PATCH", f"/v1/jobs/{job}", {"labels": large_labels(number)})
+            quick.until("job", id=job)
+        before = memory_of(gateway.control_process())
+        for number in range(200, 400):
+            local.done("PATCH", f"/v1/jobs/{job}", {"labels": large_labels(number)})
+            quick.until("job", id=job)
+        print("grown by", memory_of(gateway.control_process()) - before, "KiB")
+        assert slow.until("missed") == {"what": "records"}
+        last = local.done("PATCH", f"/v1/jobs/{job}", {"labels": {"last": "one"}})
+        assert quick.until("job", id=job)["record"] == last
+        while slow.until("job", id=job)["record"] != last:
+            pass
+
+
+def test_a_thousand_that_want_to_read(behind, records):
+    """16 with tokens read; the others are refused, and those that read still hear everything."""
+    local, answers, streams = Control(behind.socket_path), [], []
+    tokens = [records.token("operator") for _ in range(25)]
+    for number in range(1000):
+        events = Events(Control(behind.address, tokens[number % 25], host=HOST))
+        answers.append(events.head.status)
+        if events.head.status == 200:
+            streams.append(events)
+        else:
+            events.client.close()
+    assert set(answers) == {200, 429} and answers.count(200) == 16
+    job = local.job_of()
+    for events in streams:
+        assert events.started().until("job", id=job["id"])["record"] == job
+    scoped = records.token("operator", "team=x")
+    for events in streams:
+        events.client.close()
+    operator = Control(behind.address, scoped, host=HOST)
+    eventually(lambda: Events(operator).head.status == 200, "the places of those that have left")
+
+
+def test_scoped_readers_leave_room_for_the_others(gateways, records, team):
+    gateway = gateways.start()
+    local = Control(gateway.socket_path)
+    scoped = [Events(local.by(records.token("operator", team))) for _ in range(9)]
+    assert [events.head.status for events in scoped] == 8 * [200] + [429]
+    with Events(local.by(records.token("operator"))) as other, Events(local) as without:
+        other.started(), without.started()
+    for events in scoped:
+        events.client.close()
+
+
+# ---- the store away ----
+
+def test_the_store_goes_away_and_comes_back(gateways, make_folder):
+    """A reader with a token is cut off, because nothing says that its token still counts; a local one is told what it missed."""
+    server = RedisServer(make_folder("redis"))
+    server.start()
+    gateway = gateways.start(store_url=server.url)
+    local = Control(gateway.socket_path)
+    operator = local.by(local.token_of(role="operator")["value"])
+    with Events(local) as events, Events(operator) as remote:
+        events.started(), remote.started()
+        server.stop()
+        events.until("store", up=False)
+        assert remote.until("end")["status"] == 503 and remote.next() is None
+        with Events(local) as late:  # it begins, and says that changes are not told
+            assert late.until("start") == {"changes": False}
+            server.start()
+            late.until("store", up=True)
+            late.until("missed", what="records")
+        events.until("store", up=True)
+        events.until("missed", what="records")
+        eventually(lambda: local.call("GET", "/v1/jobs").status == 200, "the store")
+        job = local.job_of()["id"]
+        assert events.until("job", id=job)["record"]["id"] == job
+    gateway.stop()
+    server.stop()
