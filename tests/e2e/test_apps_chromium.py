@@ -1,4 +1,4 @@
-"""Applications of deploy/apps.md as people use them: in Chromium, at an edge gateway and behind nginx, until the token is renewed."""
+"""Applications of deploy/apps.md as people use them: in Chromium, at a sidecar, an edge gateway and behind nginx, until the token is renewed."""
 
 import shutil
 import signal
@@ -6,8 +6,7 @@ import subprocess
 
 import pytest
 
-from harness import chromium
-from harness.in_front import start_nginx
+from harness import chromium, front
 from harness.process import PATIENCE, eventually
 from harness.servers import APPS, dashboard_server, socketio_server
 
@@ -23,66 +22,49 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(params=["edge", "nginx"])
-def gateway(request, gateways, authority, certificate, make_folder):
-    """A gateway whose jobs browsers reach at tls_port: its own, or that of nginx."""
-    if request.param == "edge":
-        yield gateways.make().secure(authority.context(), [certificate]).start()
-        return
-    gateway = gateways.start({"backends": {"trusted_proxies": ["127.0.0.1"]}})
-    program = start_nginx(gateway, certificate, make_folder("nginx"))
-    yield gateway
-    program.stop()
-
-
-@pytest.fixture
-def browser(gateway, make_folder):
-    driver = chromium.start(gateway, make_folder("chromium"))
-    yield driver
-    driver.quit()
-
-
-@pytest.fixture
-def served(make_folder):
-    """Starts one of the servers."""
+@pytest.fixture(params=front.KINDS)
+def opened(request, gateways, records, authority, certificate, make_folder):
+    """Starts a server as a job: how a person reaches it, and a browser."""
     made = []
 
     def call(start, *words):
-        made.append(start(make_folder("app"), *words))
-        return made[-1]
+        server = start(make_folder("app"), *words)
+        made.append(lambda: server.program.stop(signal.SIGKILL))  # their streams would go on
+        reached = front.Front(request.param, server, gateways, records, authority, certificate, make_folder("front"))
+        made.append(reached.stop)
+        browser = chromium.start(reached.gateway, make_folder("chromium"))
+        made.append(browser.quit)
+        return reached, browser
     yield call
-    for server in made:
-        server.program.stop(signal.SIGKILL)  # their streams would go on
+    for end in reversed(made):
+        end()
 
 
 def shows(browser, title):
     eventually(lambda: browser.title == title, f"the title {title}", chromium.PATIENCE)
 
 
-def test_socketio(gateway, browser, served, scene_of, folder):
+def test_socketio(opened, folder):
     """The page begins with polling and goes on over a WebSocket."""
-    server = served(socketio_server, folder)
-    scene = scene_of(gateway, url=server.url)
-    browser.get(f"https://{scene.host}/")
-    chromium.sign_in(browser, scene.token.value)
+    reached, browser = opened(socketio_server, folder)
+    browser.get(f"https://{reached.host}/")
+    chromium.sign_in(browser, reached.token.value)
     shows(browser, "hello over websocket")
-    assert scene.token.id in server.program.log() and scene.token.value[21:] not in server.program.log()
+    assert reached.token.id in reached.server.program.log() and reached.hidden()
 
 
-def test_a_dashboard_and_back_after_a_renewal(gateway, browser, served, scene_of):
+def test_a_dashboard_and_back_after_a_renewal(opened):
     """What Gradio, Streamlit and TensorBoard do. A renewal closes the open page's WebSocket; the next load leads to sign-in and back."""
-    server = served(dashboard_server)
-    scene = scene_of(gateway, url=server.url)
-    page = f"https://{scene.host}/?tab=2#row-7"
+    reached, browser = opened(dashboard_server)
+    page = f"https://{reached.host}/?tab=2#row-7"
     works = "modules:11175 runs:20 upload:3145728 queue:HELLO socket:rerun-done"
     browser.get(page)
-    chromium.sign_in(browser, scene.token.value)
+    chromium.sign_in(browser, reached.token.value)
     shows(browser, works)
     assert browser.current_url == page
-    log = server.program.log()
-    assert scene.token.id in log and scene.token.value[21:] not in log and "jobgate=" not in log
+    assert reached.token.id in reached.server.program.log() and reached.hidden()
 
-    renewed = gateway.cli("token", "renew", scene.token.id, "--yes", "-o", "json").json()["value"]
+    renewed = reached.gateway.cli("token", "renew", reached.token.id, "--yes", "-o", "json").json()["value"]
     shows(browser, f"{works} closed")
     browser.refresh()
     assert browser.title == "Sign in" and "ended" in browser.page_source
