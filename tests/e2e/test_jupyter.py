@@ -4,9 +4,8 @@ import json
 
 import pytest
 
-from harness import chromium
+from harness import chromium, front
 from harness.chromium import PATIENCE, javascript, sign_in
-from harness.in_front import start_nginx
 from harness.process import eventually
 from harness.servers import jupyter_server
 
@@ -27,23 +26,19 @@ def jupyter(make_folder):
     server.stop(patience=60)  # it ends its kernels
 
 
-@pytest.fixture(params=["http1", "http2", "nginx"])
-def secured(request, gateways, authority, certificate, make_folder):
-    """A gateway with TLS of its own, or with nginx in front of it."""
-    settings = {"backends": {"trusted_proxies": ["127.0.0.1"]}} if request.param == "nginx" else {"http2": {"clients": request.param == "http2"}}
-    gateway = gateways.make(settings)
-    gateway.front = request.param
-    if request.param != "nginx":
-        yield gateway.secure(authority.context(), [certificate]).start()
-        return
-    proxy = start_nginx(gateway.start(), certificate, make_folder("nginx"))
-    yield gateway
-    proxy.stop()
+@pytest.fixture(params=["http1", "http2", "nginx", "sidecar"])
+def reached(request, jupyter, gateways, records, authority, certificate, make_folder):
+    """The notebook's host at an edge gateway (over HTTP/1.1 or HTTP/2), behind nginx, or at a sidecar."""
+    kind = request.param if request.param in front.KINDS else "edge"
+    reached = front.Front(kind, jupyter, gateways, records, authority, certificate, make_folder("front"), http2=request.param != "http1")
+    reached.name = request.param
+    yield reached
+    reached.stop()
 
 
 @pytest.fixture
-def browser(secured, make_folder):
-    driver = chromium.start(secured, make_folder("chromium"))
+def browser(reached, make_folder):
+    driver = chromium.start(reached.gateway, make_folder("chromium"))
     yield driver
     driver.quit()
 
@@ -78,17 +73,17 @@ def compute(browser):
     eventually(lambda: javascript(browser, "document.querySelector('.output_stdout').innerText.trim()") == "42", "the cell's output", PATIENCE)
 
 
-def test_a_person_works_in_a_notebook_until_the_token_is_renewed_and_deleted(browser, jupyter, secured, scene_of, records):
-    scene = scene_of(secured, url=jupyter.url)
+def test_a_person_works_in_a_notebook_until_the_token_is_renewed_and_deleted(browser, jupyter, reached, records):
+    gateway, token = reached.gateway, reached.token
     other = records.token(selector="team=other")
-    page = f"https://{scene.host}/notebooks/test.ipynb"
+    page = f"https://{reached.host}/notebooks/test.ipynb"
     browser.get(page)
     assert browser.title == "Sign in"
     sign_in(browser, "jgt_no")
     eventually(lambda: "not valid" in browser.page_source, "a word on the token", PATIENCE)
     sign_in(browser, other.value)
     eventually(lambda: "does not reach this job" in browser.page_source, "a word on its selector", PATIENCE)
-    sign_in(browser, scene.token.value)
+    sign_in(browser, token.value)
     eventually(lambda: browser.current_url == page, "to be back where the way began", PATIENCE)
 
     cookie = browser.get_cookie("__Host-jobgate")
@@ -96,29 +91,28 @@ def test_a_person_works_in_a_notebook_until_the_token_is_renewed_and_deleted(bro
     assert "jobgate" not in browser.execute_script("return document.cookie")
 
     compute(browser)
-    assert any(name.startswith("jobgate_tunnels") and value >= 1 for name, value in secured.metrics().items())
-    assert chromium.protocols(browser) == {"http/1.1" if secured.front == "http1" else "h2"}
-    if secured.front == "http2":
+    assert any(name.startswith("jobgate_tunnels") and value >= 1 for name, value in gateway.metrics().items())
+    assert chromium.protocols(browser) == {"http/1.1" if reached.name == "http1" else "h2"}
+    if reached.name == "http2":
         assert browser.execute_async_script(TERMINALS, 20) == 20
-        assert secured.metrics()["jobgate_connections"] == 1
-    log = jupyter.program.log()
-    assert scene.token.value not in log and cookie["value"] not in log
+        assert gateway.metrics()["jobgate_connections"] == 1
+    assert reached.hidden() and cookie["value"] not in jupyter.program.log()
 
-    renewed = secured.cli("token", "renew", scene.token.id, "--yes", "-o", "json").json()["value"]
+    renewed = gateway.cli("token", "renew", token.id, "--yes", "-o", "json").json()["value"]
     eventually(lambda: not javascript(browser, CONNECTED), "the kernel to be cut", PATIENCE)
-    entries = eventually(lambda: [entry for entry in secured.access_entries() if entry["outcome"] == "revoked"],
+    entries = eventually(lambda: [entry for entry in gateway.access_entries() if entry["outcome"] == "revoked"],
                          "the cut in the access log", PATIENCE)
     assert any(entry["path"].startswith("/api/kernels/") and entry["path"].endswith("/channels") for entry in entries)
 
     # The next load of the open notebook leads to the sign-in, and from there back to it.
     browser.get(page)
-    assert browser.title == "Sign in" and "Your session has ended" in browser.page_source
+    assert browser.title == "Sign in" and "has ended" in browser.page_source
     sign_in(browser, renewed)
     eventually(lambda: browser.current_url == page, "to be back in the notebook", PATIENCE)
     compute(browser)
     assert renewed not in jupyter.program.log()
 
-    records.delete_token(scene.token)
+    records.delete_token(token)
     eventually(lambda: not javascript(browser, CONNECTED), "the kernel to be cut again", PATIENCE)
-    browser.get(f"https://{scene.host}/tree")
-    assert browser.title == "Sign in" and "Your session has ended" in browser.page_source
+    browser.get(f"https://{reached.host}/tree")
+    assert browser.title == "Sign in" and "has ended" in browser.page_source
