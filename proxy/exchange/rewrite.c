@@ -127,6 +127,23 @@ add_forwarded_for(
 	return value_end(out, SLICE("X-Forwarded-For"), &writer);
 }
 
+/*
+ * RFC 7239 section 4: what is no token is quoted. Of the bytes that a host may have, only those of
+ * a port and of an IPv6 address are none. Some programs read a quoted host with its quotation
+ * marks.
+ */
+static void
+write_host(struct writer *writer, struct slice authority)
+{
+	bool quoted = memchr(authority.at, ':', authority.len) != NULL;
+
+	if (quoted)
+		write_literal(writer, "\"");
+	write_slice(writer, authority);
+	if (quoted)
+		write_literal(writer, "\"");
+}
+
 /* RFC 7239: for=, host= and proto=; an IPv6 address is bracketed and quoted. */
 static bool
 add_forwarded(struct rewritten *out, const struct request *request, const struct rewrite *rewrite)
@@ -146,9 +163,8 @@ add_forwarded(struct rewritten *out, const struct request *request, const struct
 		write_slice(&writer, rewrite->peer);
 	}
 	if (request->authority.len > 0) {
-		write_literal(&writer, ";host=\"");
-		write_slice(&writer, request->authority);
-		write_literal(&writer, "\"");
+		write_literal(&writer, ";host=");
+		write_host(&writer, request->authority);
 	}
 	if (rewrite->tls)
 		write_literal(&writer, ";proto=https");

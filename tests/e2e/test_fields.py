@@ -90,9 +90,7 @@ def test_forwarding_fields(scene):
     assert received.field("x-forwarded-proto") == "http"
     assert received.field("x-forwarded-host") == scene.host
     pairs = dict(pair.split("=", 1) for pair in received.field("forwarded").split(";"))
-    assert pairs["for"].strip('"') == "127.0.0.1"
-    assert pairs["proto"] == "http"
-    assert pairs["host"].strip('"') == scene.host
+    assert pairs == {"for": "127.0.0.1", "host": scene.host, "proto": "http"}  # code-server does not take quotation marks off
     assert re.fullmatch(r"1\.1 \S+", received.field("via"))
 
 

@@ -83,6 +83,17 @@ def jupyter_server(folder, *flags):
     return server
 
 
+def code_server(folder, library):
+    """VS Code for browsers, with the flags of deploy/apps.md, and a folder work. library: where npm has put it."""
+    port = free_port()
+    (folder / "work").mkdir()
+    server = _started(["node", library / "node_modules/code-server/out/node/entry.js", f"--bind-addr=127.0.0.1:{port}", "--auth=none",
+                       "--disable-telemetry", "--disable-update-check", "--disable-workspace-trust", folder / "work"], folder, "code-server", port,
+                      env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "LANG": "C.UTF-8", "SHELL": "/bin/sh"}, patience=120)
+    server.folder = folder
+    return server
+
+
 def websocket_server(folder, *tls):
     """tls: key and certificate; without them it speaks in cleartext."""
     port = free_port()

@@ -47,6 +47,30 @@ peers_of_every_kind(void **state)
 	expect_added("Forwarded", "for=_unix;host=\"h:80\";proto=http");
 }
 
+/* RFC 7239 section 4: a value is quoted only if it is no token. Some programs do not unquote it. */
+static void
+a_host_is_quoted_only_with_a_colon(void **state)
+{
+	static const struct {
+		struct slice authority;
+		const char *value;
+	} cases[] = {
+	    {SLICE("demo.jobs.test"), "for=192.0.2.7;host=demo.jobs.test;proto=http"},
+	    {SLICE("a_b-1"), "for=192.0.2.7;host=a_b-1;proto=http"},
+	    {SLICE("h:"), "for=192.0.2.7;host=\"h:\";proto=http"},
+	    {SLICE("[::1]"), "for=192.0.2.7;host=\"[::1]\";proto=http"},
+	    {SLICE("[::1]:80"), "for=192.0.2.7;host=\"[::1]:80\";proto=http"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		receive("");
+		request.authority = cases[i].authority;
+		assert_true(rewrite_request(&request, &facts, &rewritten));
+		expect_added("Forwarded", cases[i].value);
+	}
+}
+
 /* HTTP/1.0 may come without a host. */
 static void
 requests_without_a_host(void **state)
@@ -225,6 +249,7 @@ main(void)
 	    cmocka_unit_test_setup(facts_are_added, reset),
 	    cmocka_unit_test_setup(the_prefix_and_the_scheme_are_told, reset),
 	    cmocka_unit_test_setup(peers_of_every_kind, reset),
+	    cmocka_unit_test_setup(a_host_is_quoted_only_with_a_colon, reset),
 	    cmocka_unit_test_setup(requests_without_a_host, reset),
 	    cmocka_unit_test_setup(requests_of_http_2, reset),
 	    cmocka_unit_test_setup(forwards_are_counted_down, reset),
