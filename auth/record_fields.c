@@ -114,16 +114,18 @@ field_is_none(const struct record_field *field, const struct record *record)
 	return slice != NULL && slice->len == 0;
 }
 
-/* Where the next labels, ports, ranges and text of a copy go, after the record. */
+/* Where the next labels, ports, URLs, ranges and text of a copy go, after the record. */
 struct room {
 	struct label *labels;
 	struct job_port *ports;
+	struct job_url *urls;
 	struct ip_range *ranges;
 	char *text;
 };
 
 _Static_assert(_Alignof(struct job_port) <= _Alignof(struct label), "ports may follow labels");
-_Static_assert(_Alignof(struct ip_range) <= _Alignof(struct job_port), "ranges may follow ports");
+_Static_assert(_Alignof(struct job_url) <= _Alignof(struct job_port), "URLs may follow ports");
+_Static_assert(_Alignof(struct ip_range) <= _Alignof(struct job_url), "ranges may follow URLs");
 
 static struct slice
 copy_text(struct room *room, struct slice text)
@@ -165,6 +167,31 @@ copy_ports(struct room *room, const struct job_ports *ports)
 	return kept;
 }
 
+/* How many URLs a copy keeps of this valid text: all of several; a single one is in the job. */
+static size_t
+kept_urls(struct slice text)
+{
+	size_t blanks = 0;
+
+	for (size_t i = 0; i < text.len; i++)
+		blanks += text.at[i] == ' ';
+	return blanks > 0 ? blanks + 1 : 0;
+}
+
+/* The job gets the URLs in its text. */
+static void
+copy_urls(struct room *room, struct job *job)
+{
+	struct job_url urls[JOB_URLS_MAX];
+	size_t count, bad;
+
+	jg_job_urls_parse(job->url_text, urls, &count, &bad); /* the original was valid */
+	jg_job_set_urls(job, urls, count);
+	job->replicas.items = room->urls;
+	for (size_t i = 0; i < job->replicas.count; i++)
+		*room->urls++ = urls[i];
+}
+
 static struct ip_ranges
 copy_ranges(struct room *room, const struct ip_ranges *ranges)
 {
@@ -182,7 +209,7 @@ copy_new(const struct record *from, struct room *room)
 	const struct record_fields *fields = &record_fields[from->kind];
 	size_t at = (sizeof(struct record) + _Alignof(struct label) - 1) / _Alignof(struct label) *
 		    _Alignof(struct label);
-	size_t labels = 0, ports = 0, ranges = 0, text = 0;
+	size_t labels = 0, ports = 0, urls = 0, ranges = 0, text = 0;
 	struct record *copy;
 
 	for (size_t i = 0; i < fields->count; i++) {
@@ -190,6 +217,8 @@ copy_new(const struct record *from, struct room *room)
 		const struct label_set *set = field_labels(&fields->rows[i], from);
 
 		text += slice != NULL ? slice->len : 0;
+		if (fields->rows[i].form == AS_URL)
+			urls += kept_urls(*slice);
 		if (fields->rows[i].form == AS_RANGES)
 			ranges += ranges_of(&fields->rows[i], from)->count;
 		if (fields->rows[i].form == AS_PORTS)
@@ -199,12 +228,13 @@ copy_new(const struct record *from, struct room *room)
 			text += set->items[n].name.len + set->items[n].value.len;
 	}
 	copy = malloc(at + labels * sizeof(struct label) + ports * sizeof(struct job_port) +
-		      ranges * sizeof(struct ip_range) + text);
+		      urls * sizeof(struct job_url) + ranges * sizeof(struct ip_range) + text);
 	if (copy == NULL)
 		return NULL;
 	room->labels = (struct label *)((char *)copy + at);
 	room->ports = (struct job_port *)(room->labels + labels);
-	room->ranges = (struct ip_range *)(room->ports + ports);
+	room->urls = (struct job_url *)(room->ports + ports);
+	room->ranges = (struct ip_range *)(room->urls + urls);
 	room->text = (char *)(room->ranges + ranges);
 	return copy;
 }
@@ -215,7 +245,6 @@ record_copy(const struct record *from)
 	const struct record_fields *fields = &record_fields[from->kind];
 	struct room room;
 	struct record *copy = copy_new(from, &room);
-	size_t bad;
 
 	if (copy == NULL)
 		return NULL;
@@ -234,8 +263,8 @@ record_copy(const struct record *from)
 		else if (field->form == AS_RANGES)
 			*(struct ip_ranges *)field_of(field, copy) =
 			    copy_ranges(&room, ranges_of(field, from));
-		if (field->form == AS_URL) /* the original was valid */
-			jg_job_url_parse(copy->job.url_text, &copy->job.url, &bad);
+		if (field->form == AS_URL)
+			copy_urls(&room, &copy->job);
 	}
 	return copy;
 }

@@ -164,6 +164,22 @@ parse_duration(const char *option, const char *text, uint64_t max_s, uint64_t *o
 	return false;
 }
 
+/* One more URL of the job. */
+static bool
+add_url(struct options *options, size_t index, const char *url)
+{
+	char urls[sizeof(options->urls)];
+	int len = snprintf(urls, sizeof(urls), "%s %s", options->fields[index], url);
+
+	if (len < 0 || (size_t)len >= sizeof(urls)) {
+		fprintf(stderr, "jobgate: the URLs of a job have at most %d bytes\n", JOB_URL_MAX);
+		return false;
+	}
+	memcpy(options->urls, urls, (size_t)len + 1);
+	options->fields[index] = options->urls;
+	return true;
+}
+
 /* Take the value of a field of the record; false after printing what is wrong. */
 static bool
 set_field(struct options *options, size_t index, const char *text)
@@ -171,6 +187,8 @@ set_field(struct options *options, size_t index, const char *text)
 	const struct record_field *field = &record_fields[options->kind].rows[index];
 	uint64_t number;
 
+	if (field->form == AS_URL && options->fields[index] != NULL)
+		return add_url(options, index, text);
 	options->fields[index] = text;
 	if (options->patches && text[0] == '\0')
 		return true; /* the field is removed */

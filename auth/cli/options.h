@@ -28,6 +28,7 @@ struct options {
 	size_t removed_count;
 	enum record_kind kind;
 	const char *fields[RECORD_FIELDS_MOST]; /* values of fields of this kind; NULL: not given */
+	char urls[JOB_URL_MAX + 1];		/* several values of --url, joined */
 	bool patches;				/* an empty value removes the field */
 	const char *expires_at;			/* as given; NULL: not given */
 	uint64_t expires_in_s;			/* 0: not given */

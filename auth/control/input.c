@@ -147,7 +147,7 @@ get_string(const struct record_field *field, size_t index, const json_t *value,
 	case AS_SELECTOR:
 		return get_selector(field->name, text, out, error);
 	case AS_URL:
-		return input_url(field->name, text, error);
+		return input_urls(field->name, text, error);
 	case AS_NUMBER:
 	case AS_LABELS:
 	case AS_PORTS:

@@ -75,8 +75,8 @@ check_address(const char *field, const struct job_url *url, struct input_error *
 		   (int)url->host.len, url->host.at, jg_ip_class_text(class));
 }
 
-bool
-input_url(const char *field, struct slice url, struct input_error *error)
+static bool
+check_url(const char *field, struct slice url, struct input_error *error)
 {
 	struct job_url parsed;
 	size_t bad = 0;
@@ -89,6 +89,26 @@ input_url(const char *field, struct slice url, struct input_error *error)
 		    "unix:/path (at character %zu)",
 		    bad + 1);
 	return check_address(field, &parsed, error);
+}
+
+bool
+input_urls(const char *field, struct slice text, struct input_error *error)
+{
+	struct job_url urls[JOB_URLS_MAX];
+	size_t count, bad = 0;
+
+	if (text.len > JOB_URL_MAX)
+		return input_wrong(
+		    error, field, "the URLs of a job have at most %d bytes", JOB_URL_MAX);
+	if (!jg_job_urls_parse(text, urls, &count, &bad))
+		return input_wrong(error, field,
+		    "not http://host[:port][/base], the same with https, h2c, grpc or grpcs, or "
+		    "unix:/path, or up to %d of these with a blank between two (at character %zu)",
+		    JOB_URLS_MAX, bad + 1);
+	for (size_t i = 0; i < count; i++)
+		if (!check_address(field, &urls[i], error))
+			return false;
+	return true;
 }
 
 /* Read one member of "ports". */
@@ -111,7 +131,7 @@ get_port(const char *name, const json_t *value, bool patch, struct record_input 
 	if (!json_is_string(value) || json_string_length(value) == 0)
 		return input_wrong(error, field, "a port's value must be the URL that it leads to");
 	port.url_text = json_text(value);
-	if (!input_url(field, port.url_text, error))
+	if (!check_url(field, port.url_text, error))
 		return false;
 	if (out->port_count == JOB_PORTS_MAX)
 		return input_wrong(error, "ports", "a job has at most %d ports", JOB_PORTS_MAX);

@@ -57,20 +57,32 @@ scope_left_by(const struct label_set *scope, const struct record_input *patch)
 	return false;
 }
 
-bool
-scope_may_lead_to(struct slice url, const struct ip_range *ranges, size_t count)
+static bool
+leads_into(const struct job_url *url, const struct ip_range *ranges, size_t count)
 {
 	struct in6_addr address;
-	struct job_url parsed;
 	bool is_address;
-	size_t bad;
 
-	if (!jg_job_url_parse(url, &parsed, &bad) || parsed.host.len == 0)
+	if (url->host.len == 0)
 		return false;
-	is_address = jg_ip_parse(parsed.host, &address);
+	is_address = jg_ip_parse(url->host, &address);
 	for (size_t i = 0; i < count; i++)
 		if (ranges[i].prefix == 0 ||
 		    (is_address && jg_ip_range_contains(&ranges[i], &address)))
 			return true;
 	return false;
+}
+
+bool
+scope_may_lead_to(struct slice text, const struct ip_range *ranges, size_t range_count)
+{
+	struct job_url urls[JOB_URLS_MAX];
+	size_t count, bad;
+
+	if (!jg_job_urls_parse(text, urls, &count, &bad) || count == 0)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (!leads_into(&urls[i], ranges, range_count))
+			return false;
+	return true;
 }

@@ -29,12 +29,12 @@ enum scope_merge scope_add(const struct label_set *scope, struct label *labels, 
 bool scope_left_by(const struct label_set *scope, const struct record_input *patch);
 
 /*
- * True when a caller with a scope may give a job this valid URL. No label says where a URL leads,
- * and the gateway reaches servers that the caller may not reach, above all the jobs of others. So
- * the host must be an address within one of the ranges. The owner of a name decides which address
- * it has, and may change it at any time: a name is allowed only where every address is (::/0). A
- * Unix socket is never allowed.
+ * True when a caller with a scope may give a job the valid URLs in this text. No label says where a
+ * URL leads, and the gateway reaches servers that the caller may not reach, above all the jobs of
+ * others. So each host must be an address within one of the ranges. The owner of a name decides
+ * which address it has, and may change it at any time: a name is allowed only where every address
+ * is (::/0). A Unix socket is never allowed.
  */
-bool scope_may_lead_to(struct slice url, const struct ip_range *ranges, size_t count);
+bool scope_may_lead_to(struct slice text, const struct ip_range *ranges, size_t range_count);
 
 #endif

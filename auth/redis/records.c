@@ -97,6 +97,7 @@ decode_selector(const struct record_field *field, struct slice text, struct labe
 
 /* What the fields of a record that is being read point to. */
 struct room {
+	struct job_url urls[JOB_URLS_MAX];
 	struct job_port ports[JOB_PORTS_MAX];
 	struct label labels[JOB_LABELS_MAX];
 	struct ip_range ranges[TOKEN_FROM_MAX];
@@ -148,7 +149,7 @@ decode_field(const struct record_field *field, const struct hash *hash, struct r
 	void *member = field_of(field, record);
 	struct label_set *set = member;
 	bool good = true;
-	size_t bad;
+	size_t count, bad;
 
 	switch (field->form) {
 	case AS_TEXT:
@@ -184,7 +185,9 @@ decode_field(const struct record_field *field, const struct hash *hash, struct r
 		break;
 	case AS_URL:
 		*(struct slice *)member = text;
-		good = jg_job_url_parse(text, &record->job.url, &bad);
+		good = jg_job_urls_parse(text, room->urls, &count, &bad);
+		if (good)
+			jg_job_set_urls(&record->job, room->urls, count);
 		break;
 	case AS_HASH:
 		good = jg_token_hash_parse(text, member);

@@ -7,7 +7,8 @@
 #include "jobgate/label.h"
 
 #define JOB_ID_MAX 63
-#define JOB_URL_MAX 2048    /* bytes */
+#define JOB_URL_MAX 2048 /* bytes, of all URLs of a job together */
+#define JOB_URLS_MAX 16
 #define JOB_LEASE_MAX 86400 /* seconds */
 #define JOB_PORTS_MAX 16
 
@@ -52,12 +53,19 @@ struct job_ports {
 	const struct job_port *items;
 };
 
+/* All URLs of a job that has several; for other jobs the count is 0. */
+struct job_replicas {
+	size_t count;
+	const struct job_url *items;
+};
+
 /* A job's record; all slices point into its owner's memory. */
 struct job {
 	struct slice id;
 	struct label_set labels;
-	struct slice url_text; /* as stored; may be empty */
-	struct job_url url;
+	struct slice url_text; /* as stored: its URLs, with a blank between two; may be empty */
+	struct job_url url;    /* the first of them */
+	struct job_replicas replicas;
 	struct job_ports ports;
 	struct slice created_at, updated_at; /* RFC 3339, UTC; may be empty */
 	/*
@@ -114,6 +122,22 @@ bool jg_job_port_split(struct slice label, size_t *id_len, uint16_t *number);
 bool jg_job_url_parse(struct slice text, struct job_url *out, size_t *bad);
 
 /*
+ * Parse the URLs of a job: up to JOB_URLS_MAX of them, each as above and not empty, with one blank
+ * between two. An empty text gives a count of 0. False, with *bad as above, when one of them is not
+ * valid, or when they are too many or too long.
+ */
+bool jg_job_urls_parse(
+    struct slice text, struct job_url urls[JOB_URLS_MAX], size_t *count, size_t *bad);
+
+/* The job gets these URLs. The items stay the caller's, and are used if there are several. */
+static inline void
+jg_job_set_urls(struct job *job, const struct job_url *items, size_t count)
+{
+	job->url = count > 0 ? items[0] : (struct job_url){.scheme = JOB_URL_NONE};
+	job->replicas = count > 1 ? (struct job_replicas){count, items} : (struct job_replicas){0};
+}
+
+/*
  * The job with the URL that the gateway uses. A sidecar's job has the URL of the configuration
  * (fixed); with fixed NULL, the record's URL stays. Returns record, or room after filling it in.
  */
@@ -124,6 +148,7 @@ jg_effective_job(const struct job *record, const struct job_url *fixed, struct j
 		return record;
 	*room = *record;
 	room->url = *fixed;
+	room->replicas.count = 0;
 	return room;
 }
 

@@ -95,19 +95,21 @@ void
 exchange_allow(struct exchange *exchange, struct request *request, const struct lookup *lookup)
 {
 	struct exchange_context *context = exchange->context;
-	const struct job_url *target = &lookup->evidence.job->url;
-	enum backend_source source =
-	    exchange_fixed_target(context) != NULL ? BACKEND_OF_CONFIGURATION : BACKEND_OF_RECORD;
+	const struct job_url *target;
 
 	exchange_set_state(exchange, EXCHANGE_CONNECTING);
 	if (exchange_by_session(exchange))
 		exchange_end_by(exchange, exchange->session_ends_ms);
-	exchange->target = exchange_target_hash(target);
 	exchange_watch(exchange, lookup);
 	if (exchange->client->ops->allowed != NULL)
 		exchange->client->ops->allowed(exchange->client);
 	if (exchange_answer_here(exchange, request))
 		return;
+	target = exchange_enter(exchange, lookup->evidence.job);
+	if (target == NULL) {
+		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
+		return;
+	}
 	if (!exchange_prepare(exchange, request, lookup->evidence.token, target)) {
 		exchange_fail(exchange, OUTCOME_BAD_REQUEST, 431, SLICE("Head too large"),
 		    SLICE("The fields of the request do not fit once the gateway has added its "
@@ -118,10 +120,5 @@ exchange_allow(struct exchange *exchange, struct request *request, const struct 
 	    (context->rewritten.present >> FIELD_PREFER & 1) != 0)
 		exchange_may_hold(exchange, request, lookup->evidence.token);
 	exchange->upstream_user.hold_until_ms = exchange->hold_until_ms;
-	exchange->backend = pool_enter(context->pool, target, source);
-	if (exchange->backend == NULL) {
-		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
-		return;
-	}
 	loop_defer(context->loop, &exchange->connect);
 }

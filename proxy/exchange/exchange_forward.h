@@ -12,6 +12,23 @@
 void exchange_allow(
     struct exchange *exchange, struct request *request, const struct lookup *lookup);
 
+/* ---- replica.c ---- */
+
+/*
+ * Choose the URL of the job to which the request goes, and enter its backend. The URL is valid as
+ * long as the job. NULL when memory is short.
+ */
+const struct job_url *exchange_enter(struct exchange *exchange, const struct job *job);
+
+/*
+ * Leave the backend for that of a replica that was not tried, and keep the request in the form for
+ * it. False: there is none, and all stays.
+ */
+bool exchange_change_replica(struct exchange *exchange);
+
+/* True when the request goes to a URL that the job does not have any more. */
+bool exchange_left_by_job(const struct exchange *exchange, const struct job *job);
+
 /* ---- send.c ---- */
 
 /*
@@ -20,6 +37,12 @@ void exchange_allow(
  */
 bool exchange_keep(struct exchange *exchange, struct request *request, const struct fields *extra,
     const struct job_url *target);
+
+/*
+ * As exchange_keep, for the kept request, which goes to another replica of its job. False when it
+ * does not fit; it stays as it was then.
+ */
+bool exchange_keep_for(struct exchange *exchange, const struct job_url *target);
 
 /* It will not be sent again. */
 void exchange_drop_kept(struct exchange *exchange);

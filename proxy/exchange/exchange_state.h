@@ -38,6 +38,7 @@
  * allow.c           prepares an allowed request for its job
  * call.c            calls of the control API, and requests of monitoring
  * ask.c             asks the control process for a local handler
+ * replica.c         chooses among the URLs of a job with several
  * send.c            sends it: the connection to its backend, its head, repeats
  * request_content.c its content
  * relay.c           the answer
@@ -87,6 +88,7 @@ struct exchange {
 	struct in6_addr address;  /* the client's, with has_address */
 	uint64_t target;	  /* hash of the job's URL that the request goes to */
 	bool job_moved;		  /* the job has got another URL since then */
+	bool connect_timed_out;	  /* one of the job's replicas took too long to connect */
 	struct timer timer;	  /* the deadline of the state, or `ends_ms` if that is earlier */
 	uint64_t session_ends_ms; /* monotonic; with CARRIER_SIGN_IN */
 	uint64_t ends_ms;	/* monotonic: it ends then, even while data moves; 0: it has no such
@@ -98,7 +100,9 @@ struct exchange {
 	bool held;		/* it waits for its job's URL */
 	bool no_hold;		/* its client sends no more, so it is not held */
 	bool counted;		/* it was counted against its token's rate when it was held */
-	unsigned short hold_share;	/* with hold_until_ms: its token's place in `held_of` */
+	unsigned short hold_share; /* with hold_until_ms: its token's place in `held_of` */
+	uint16_t tried;		   /* a bit for each replica of the job that was tried; 0: the job
+				    * has one URL */
 	LIST_ENTRY(exchange) hold_link; /* with hold_until_ms: of all of the worker */
 	struct task free_task;
 

@@ -51,9 +51,9 @@ copy_slice(char *at, struct slice *text)
 	return end;
 }
 
-/* Copy all texts to `at`. Returns the end of them. */
+/* Copy all texts but the lines to `at`. Returns the end of them. */
 static char *
-fill(struct kept_request *kept, struct slice base, const struct fields *extra, char *at)
+fill(struct kept_request *kept, struct slice base, char *at)
 {
 	struct request *request = &kept->request;
 	struct slice path = {at, base.len + request->path.len};
@@ -63,36 +63,62 @@ fill(struct kept_request *kept, struct slice base, const struct fields *extra, c
 	at = copy_slice(at, &request->query);
 	at = copy_slice(at, &request->method);
 	at = copy_slice(at, &request->authority);
-	at = copy_slice(at, &request->upgrade);
-	kept->lines.at = at;
-	at = put_lines(put_lines(at, &request->fields), extra);
-	kept->lines.len = (size_t)(at - kept->lines.at);
-	request->fields = (struct fields){0};
-	return at;
+	kept->base_len = base.len;
+	return copy_slice(at, &request->upgrade);
+}
+
+/* A block with a copy of the request, and room for these lines behind it. NULL: it does not fit. */
+static struct kept_request *
+kept_new(
+    struct buffer_pool *buffers, const struct request *request, struct slice base, size_t lines_len)
+{
+	size_t len = request->method.len + request->authority.len + base.len + request->path.len +
+		     request->query.len + request->upgrade.len;
+	struct kept_request *kept;
+	struct buffer *buffer;
+
+	if (len + lines_len > KEPT_TEXT_MAX)
+		return NULL;
+	buffer = buffer_take(buffers, ALIGNMENT + sizeof(*kept) + len + lines_len);
+	if (buffer == NULL)
+		return NULL;
+	kept = buffer_place(buffer, ALIGNMENT);
+	kept->buffer = buffer;
+	kept->request = *request;
+	kept->request.fields = (struct fields){0};
+	kept->lines = (struct slice){fill(kept, base, (char *)(kept + 1)), lines_len};
+	CHECK(kept->lines.at == (char *)(kept + 1) + len);
+	return kept;
 }
 
 struct kept_request *
 kept_request_new(struct buffer_pool *buffers, const struct request *request, struct slice base,
     const struct fields *extra)
 {
-	size_t len = request->method.len + request->authority.len + base.len + request->path.len +
-		     request->query.len + request->upgrade.len + lines_len(&request->fields) +
-		     lines_len(extra);
-	struct kept_request *kept;
-	struct buffer *buffer;
-	char *end;
+	size_t len = lines_len(&request->fields) + lines_len(extra);
+	struct kept_request *kept = kept_new(buffers, request, base, len);
+	char *at;
 
-	if (len > KEPT_TEXT_MAX)
+	if (kept == NULL)
 		return NULL;
-	buffer = buffer_take(buffers, ALIGNMENT + sizeof(*kept) + len);
-	if (buffer == NULL)
-		return NULL;
-	kept = buffer_place(buffer, ALIGNMENT);
-	kept->buffer = buffer;
-	kept->request = *request;
-	end = fill(kept, base, extra, (char *)(kept + 1));
-	CHECK(end == (char *)(kept + 1) + len);
+	at = (char *)kept->lines.at;
+	CHECK(put_lines(put_lines(at, &request->fields), extra) == at + len);
 	return kept;
+}
+
+struct kept_request *
+kept_request_move(struct buffer_pool *buffers, const struct kept_request *kept,
+    struct slice authority, struct slice base)
+{
+	struct request request = kept->request;
+	struct kept_request *moved;
+
+	request.path = slice_after(request.path, kept->base_len);
+	request.authority = authority;
+	moved = kept_new(buffers, &request, base, kept->lines.len);
+	if (moved != NULL)
+		put((char *)moved->lines.at, kept->lines);
+	return moved;
 }
 
 void

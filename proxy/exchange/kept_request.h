@@ -19,6 +19,8 @@ struct kept_request {
 	struct buffer *buffer;	/* the block */
 	struct request request; /* its slices are in the block; without fields */
 	struct slice lines;	/* the fields: "Name: value\r\n" each */
+	size_t base_len;	/* of the base in front of the request's path */
+	bool keeps_host;	/* its authority is the client's, not that of the URL */
 };
 
 /*
@@ -28,6 +30,13 @@ struct kept_request {
  */
 struct kept_request *kept_request_new(struct buffer_pool *buffers, const struct request *request,
     struct slice base, const struct fields *extra);
+
+/*
+ * The same request for another URL: with this authority and behind this base. `kept` stays as it
+ * is. NULL when the new one is too long, or when memory is short.
+ */
+struct kept_request *kept_request_move(struct buffer_pool *buffers, const struct kept_request *kept,
+    struct slice authority, struct slice base);
 
 /* NULL is allowed. */
 void kept_request_free(struct buffer_pool *buffers, struct kept_request *kept);

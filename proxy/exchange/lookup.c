@@ -1,6 +1,7 @@
 /* lookup.c - the records of a verdict: looked up for it, watched after it. */
 #include <openssl/crypto.h>
 
+#include "exchange/exchange_forward.h"
 #include "exchange/exchange_local.h"
 #include "exchange/exchange_state.h"
 #include "exchange/exchange_verdict.h"
@@ -292,7 +293,12 @@ exchange_follow_job(struct exchange *exchange, const struct job *job)
 {
 	if (exchange->backend == NULL || exchange->asks)
 		return; /* it is not for the job's backend, or not yet */
-	exchange->job_moved = exchange_target_hash(&job->url) != exchange->target;
+	exchange->job_moved = exchange_left_by_job(exchange, job);
+	/* Its URLs may have other indexes now. */
+	if (exchange->tried != 0) {
+		exchange->tried = UINT16_MAX;
+		exchange->upstream_user.elsewhere = false;
+	}
 	if (exchange->job_moved && exchange_is_unsent(exchange))
 		exchange_fail_retry_later(exchange, OUTCOME_CONNECT_FAILED, 503, SLICE("Job moved"),
 		    SLICE("The job has another URL now; try again."), 1);

@@ -13,8 +13,9 @@ exchange_keep(struct exchange *exchange, struct request *request, const struct f
 	struct exchange_context *context = exchange->context;
 	char authority[ROUTE_AUTHORITY_MAX];
 	struct slice base = target->base;
+	bool keeps_host = context->options.forwarding.preserve_host && request->authority.len > 0;
 
-	if (!context->options.forwarding.preserve_host || request->authority.len == 0)
+	if (!keeps_host)
 		request->authority = route_authority(target, authority);
 	if (slice_equal(request->path, SLICE("*")))
 		base.len = 0;
@@ -24,6 +25,29 @@ exchange_keep(struct exchange *exchange, struct request *request, const struct f
 	/* This text is the configuration's: it outlives the copy, and the answer's head is compared
 	 * with it. */
 	exchange->kept->request.upgrade = request->upgrade;
+	exchange->kept->keeps_host = keeps_host;
+	return true;
+}
+
+bool
+exchange_keep_for(struct exchange *exchange, const struct job_url *target)
+{
+	struct buffer_pool *buffers = exchange->context->buffers;
+	struct kept_request *kept = exchange->kept, *moved;
+	char text[ROUTE_AUTHORITY_MAX];
+	struct slice authority = kept->request.authority, base = target->base;
+
+	if (!kept->keeps_host)
+		authority = route_authority(target, text);
+	if (slice_equal(kept->request.path, SLICE("*")))
+		base.len = 0;
+	moved = kept_request_move(buffers, kept, authority, base);
+	if (moved == NULL)
+		return false;
+	moved->request.upgrade = kept->request.upgrade;
+	moved->keeps_host = kept->keeps_host;
+	kept_request_free(buffers, kept);
+	exchange->kept = moved;
 	return true;
 }
 
@@ -159,7 +183,28 @@ exchange_repeat(struct exchange *exchange, enum repeat repeat)
 	}
 	timer_stop(&exchange->timer);
 	counter_add(&exchange->context->stats->backend_retries, 1);
+	if (repeat == REPEAT_BROKEN || repeat == REPEAT_UNPROCESSED)
+		exchange_change_replica(exchange); /* if there is none, the same one again */
 	exchange_acquire(exchange, POOL_FRESH);
+	return true;
+}
+
+/*
+ * No connection could be made, so nothing was sent on it: go to another replica, if there is one.
+ * A client waits for two that do not answer, not for sixteen.
+ */
+static bool
+exchange_go_elsewhere(struct exchange *exchange, enum upstream_failure failure)
+{
+	bool timed_out = failure == UPSTREAM_CONNECT_TIMEOUT;
+
+	if (exchange->state != EXCHANGE_CONNECTING || exchange->kept == NULL ||
+	    failure == UPSTREAM_NO_SOCKET || (timed_out && exchange->connect_timed_out) ||
+	    !exchange_change_replica(exchange))
+		return false;
+	exchange->connect_timed_out = exchange->connect_timed_out || timed_out;
+	counter_add(&exchange->context->stats->backend_retries, 1);
+	loop_defer(exchange->context->loop, &exchange->connect);
 	return true;
 }
 
@@ -261,7 +306,7 @@ exchange_upstream_failed(
 	struct exchange *exchange = exchange_of_user(user);
 
 	exchange->upstream = NULL;
-	if (exchange_repeat(exchange, repeat))
+	if (exchange_repeat(exchange, repeat) || exchange_go_elsewhere(exchange, failure))
 		return;
 	if (exchange->asks)
 		exchange_asked(exchange, 0);

@@ -279,6 +279,34 @@ backend_not_connected(struct dial *dial)
 	redial_failed(backend);
 }
 
+/* How many exchanges have entered and not left. */
+static size_t
+exchanges_of(const struct backend *backend)
+{
+	return backend->users - backend->connections;
+}
+
+/* True when a connection may be tried now. */
+static bool
+is_open_to_tries(const struct backend *backend, uint64_t now_ms)
+{
+	const struct circuit *circuit = &backend->circuit;
+
+	if (circuit_refuses(circuit, &backend->pool->options.settings.circuit, now_ms))
+		return now_ms >= circuit->redial_at_ms;
+	return circuit->state == CIRCUIT_CLOSED ||
+	       (circuit->state == CIRCUIT_OPEN && now_ms >= circuit->probe_at_ms);
+}
+
+bool
+pool_prefers(const struct backend *a, const struct backend *b)
+{
+	uint64_t now_ms = loop_now_ms(a->pool->options.loop);
+	bool a_open = is_open_to_tries(a, now_ms), b_open = is_open_to_tries(b, now_ms);
+
+	return a_open != b_open ? a_open : exchanges_of(a) <= exchanges_of(b);
+}
+
 void
 backend_forget_circuit(struct backend *backend)
 {
@@ -327,6 +355,7 @@ backend_dump(const struct backend *backend, struct dump *dump)
 	jg_dump_number(dump, "port", backend->port);
 	jg_dump_word(dump, "source", source_name(backend->source));
 	jg_dump_number(dump, "users", backend->users);
+	jg_dump_number(dump, "connections", backend->connections);
 	jg_dump_number(dump, "idle", backend->idle_count);
 	jg_dump_number(dump, "queued", length_of(&backend->queued));
 	jg_dump_number(dump, "resolving", length_of(&backend->resolving));

@@ -25,6 +25,7 @@ backend_conn_new(struct backend *backend, struct dial *dial)
 	connection->backend = backend;
 	connection->dial = dial;
 	backend->users++;
+	backend->connections++;
 	LIST_INSERT_HEAD(&pool->all, connection, member);
 	pool->connections++;
 	count(backend, &pool->options.stats->backend_connections, 1);
@@ -50,7 +51,7 @@ backend_conn_close(struct backend_conn *connection)
 		return;
 	backend = connection->backend;
 	pool = connection->pool;
-	CHECK(pool->connections > 0 && backend->users > 0, backend_conn_dump, connection);
+	CHECK(pool->connections > 0 && backend->connections > 0, backend_conn_dump, connection);
 	CHECK(!connection->free_task.queued, backend_conn_dump, connection);
 	conn_close(&connection->conn);
 	walk_removes_connection(pool, connection);
@@ -60,6 +61,7 @@ backend_conn_close(struct backend_conn *connection)
 	connection->free_task.run = backend_conn_free;
 	loop_defer(pool->options.loop, &connection->free_task);
 	share_closes(connection);
+	backend->connections--;
 	pool_leave(backend);
 }
 

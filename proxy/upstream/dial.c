@@ -293,19 +293,23 @@ dial_begin(struct dial *dial)
 		dial->connect_by_ms = now_ms + options->settings.connect_ms;
 	if (!circuit_admits(&backend->circuit, now_ms, &dial->probe)) {
 		dial->failure = UPSTREAM_CIRCUIT_OPEN;
-		if (redial_holds(dial)) {
+		if (redial_holds(dial) && !dial->upstream.user->elsewhere) {
 			share_lead(dial);
 			redial_wait(dial);
 		} else {
 			dial_fail(dial);
 		}
-	} else if (circuit_refuses(&backend->circuit, &options->settings.circuit, now_ms)) {
+	} else if (!circuit_refuses(&backend->circuit, &options->settings.circuit, now_ms) ||
+		   (dial->upstream.user->elsewhere && now_ms >= backend->circuit.redial_at_ms)) {
+		share_lead(dial);
+		dial_start(dial);
+	} else if (dial->upstream.user->elsewhere) {
+		dial->failure = UPSTREAM_REFUSED;
+		dial_fail(dial);
+	} else {
 		dial->failure = UPSTREAM_REFUSED;
 		share_lead(dial);
 		redial_wait(dial);
-	} else {
-		share_lead(dial);
-		dial_start(dial);
 	}
 }
 

@@ -88,6 +88,13 @@ struct backend *pool_enter(
     struct pool *pool, const struct job_url *target, enum backend_source source);
 void pool_leave(struct backend *backend);
 
+/*
+ * True when a request of which both could take care goes better to `a`: as far as is known, a takes
+ * connections and b does not; else, because fewer exchanges of this worker have entered a, or as
+ * many. Both have been entered.
+ */
+bool pool_prefers(const struct backend *a, const struct backend *b);
+
 enum pool_choice {
 	POOL_ANY,     /* an idle connection if there is one: the request can be sent again */
 	POOL_CHECKED, /* the same, but looked at once more: the request cannot be sent again */

@@ -49,6 +49,7 @@ struct backend {
 					many users; NULL: none */
 	struct dial_list waiting;    /* for that one; the one that waits longest first */
 	size_t users;		     /* connections in any state, and exchanges that have entered */
+	size_t connections;	     /* the former alone */
 	struct dial_list resolving;  /* wait for the addresses */
 	struct resolution *resolution; /* under way, or NULL */
 	bool partial; /* the addresses of one family have come, those of the other not yet */

@@ -87,6 +87,8 @@ redial_may_wait(const struct dial *dial)
 {
 	if (dial->failure != UPSTREAM_REFUSED && dial->failure != UPSTREAM_NO_SOCKET)
 		return false;
+	if (dial->failure == UPSTREAM_REFUSED && dial->upstream.user->elsewhere)
+		return false;
 	return redial_holds(dial) ||
 	       (dial->backend->circuit.state == CIRCUIT_CLOSED &&
 		   loop_now_ms(dial->pool->options.loop) < dial->connect_by_ms);

@@ -127,6 +127,13 @@ share_none(struct backend_conn *connection)
 		make_own(dial);
 }
 
+/* The dial's user could go elsewhere; that of the one that waits has only this backend. */
+static bool
+gives_up_earlier(const struct dial *dial, const struct dial *waiting)
+{
+	return dial->upstream.user->elsewhere && !waiting->upstream.user->elsewhere;
+}
+
 void
 share_fail(struct dial *dial)
 {
@@ -138,7 +145,7 @@ share_fail(struct dial *dial)
 		return;
 	for (waiting = TAILQ_FIRST(&backend->waiting); waiting != NULL; waiting = next) {
 		next = TAILQ_NEXT(waiting, link);
-		if (refused && redial_holds(waiting))
+		if (refused && (redial_holds(waiting) || gives_up_earlier(dial, waiting)))
 			continue; /* the first of these makes the next connection */
 		waiting->failure = dial->failure;
 		dial_fail(waiting);

@@ -161,6 +161,8 @@ struct upstream_user {
 	 * connections, even while its circuit is open; 0: as long as a dial may take.
 	 */
 	uint64_t hold_until_ms;
+	/* It can go to another backend: fail at the first refusal, in place of waiting. */
+	bool elsewhere;
 };
 
 #endif

@@ -58,9 +58,10 @@ def test_none_by_default(module_gateways, records, scoped):
 def test_addresses_that_are_named(module_gateways, records, scoped):
     _, tcp = start(module_gateways, "10.0.5.0/24", "fd00::/8")
     api = tcp.by(scoped)
-    for url in ["http://10.0.5.17:8888/base", "https://10.0.5.17", "http://[fd00::1]:8888"]:
+    for url in ["http://10.0.5.17:8888/base", "https://10.0.5.17", "http://[fd00::1]:8888", "http://10.0.5.1 http://[fd00::1]"]:
         taken(api, url)
-    for url in ["http://10.0.6.17:8888", "http://[64:ff9b::a00:511]", "http://name.example", "http://167773457", "unix:/run/x"]:
+    for url in ["http://10.0.6.17:8888", "http://[64:ff9b::a00:511]", "http://name.example", "http://167773457", "unix:/run/x",
+                "http://10.0.5.17 http://10.0.6.17", "http://10.0.6.17 http://10.0.5.17", "http://10.0.5.17 unix:/run/x", "http://10.0.5.17 http://name"]:
         refused(api, url)
 
 

@@ -103,8 +103,8 @@ static void
 check_record(const struct record_input *input)
 {
 	const struct job *job = &input->record.job;
-	struct job_url url;
-	size_t bad;
+	struct job_url urls[JOB_URLS_MAX];
+	size_t count, bad;
 
 	CHECK((input->given & input->removed) == 0);
 	CHECK(input->label_count <= JOB_LABELS_MAX && input->removed_label_count <= JOB_LABELS_MAX);
@@ -118,7 +118,7 @@ check_record(const struct record_input *input)
 		CHECK(job->id.len == 0 || jg_job_id_valid(job->id));
 		CHECK(job->lease <= JOB_LEASE_MAX);
 		if (input->given & FIELD_BIT(JOB_FIELD_URL))
-			CHECK(jg_job_url_parse(job->url_text, &url, &bad) &&
+			CHECK(jg_job_urls_parse(job->url_text, urls, &count, &bad) &&
 			      job->url_text.len <= JOB_URL_MAX);
 		break;
 	case RECORD_KINDS:

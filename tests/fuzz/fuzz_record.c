@@ -68,11 +68,18 @@ check_labels(const struct label_set *labels, size_t max)
 
 /* A record that is taken keeps every rule that the decision relies on. (That no label occurs twice
  * is Redis's promise: a hash has no field twice.) */
+static bool
+same_url(const struct job_url *a, const struct job_url *b)
+{
+	return a->scheme == b->scheme && a->port == b->port && slice_equal(a->host, b->host) &&
+	       slice_equal(a->base, b->base) && slice_equal(a->path, b->path);
+}
+
 static void
 check_record(const struct record *record)
 {
-	struct job_url url;
-	size_t bad;
+	struct job_url urls[JOB_URLS_MAX];
+	size_t count, bad;
 
 	switch (record->kind) {
 	case RECORD_TOKEN:
@@ -83,9 +90,11 @@ check_record(const struct record *record)
 		return;
 	case RECORD_JOB:
 		CHECK(slice_equal(record->job.id, SLICE("abcdefghij012345")));
-		CHECK(jg_job_url_parse(record->job.url_text, &url, &bad));
-		CHECK(url.scheme == record->job.url.scheme && url.port == record->job.url.port);
-		CHECK(slice_equal(url.host, record->job.url.host));
+		CHECK(jg_job_urls_parse(record->job.url_text, urls, &count, &bad));
+		CHECK(count == 0 || same_url(&urls[0], &record->job.url));
+		CHECK(record->job.replicas.count == (count > 1 ? count : 0));
+		for (size_t i = 0; i < record->job.replicas.count; i++)
+			CHECK(same_url(&urls[i], &record->job.replicas.items[i]));
 		check_labels(&record->job.labels, JOB_LABELS_MAX);
 		return;
 	case RECORD_SIGN_IN:

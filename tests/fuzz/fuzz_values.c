@@ -49,7 +49,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct digest_cache cache;
 	struct cached_digest *digest;
 	struct bearer bearer;
-	struct job_url url;
+	struct job_url url, urls[JOB_URLS_MAX];
 	size_t count, count_again, bad, len;
 
 	if (jg_credential_parse(text, &value) == CREDENTIAL_BEARER)
@@ -81,6 +81,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	jg_token_name_valid(text);
 	jg_job_id_valid(text);
 	if (!jg_job_url_parse(text, &url, &bad))
+		CHECK(bad <= size);
+	if (!jg_job_urls_parse(text, urls, &count, &bad))
 		CHECK(bad <= size);
 	try_address(text);
 	try_store_url(text);

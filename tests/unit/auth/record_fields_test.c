@@ -112,6 +112,30 @@ copies_of_jobs(void **state)
 	free(copy);
 }
 
+static void
+copies_of_jobs_with_replicas(void **state)
+{
+	char urls[] = "http://10.0.0.1:1/a unix:/s http://10.0.0.1:3";
+	struct label label = {SLICE("a"), SLICE("b")};
+	struct record record = {.kind = RECORD_JOB,
+	    .job = {.id = SLICE("job"), .labels = {1, &label}, .url_text = slice_of(urls)}};
+	struct record *copy = record_copy(&record), *again;
+
+	(void)state;
+	assert_non_null(copy);
+	memset(urls, 'x', sizeof(urls) - 1);
+	again = record_copy(copy);
+	free(copy);
+	assert_non_null(again);
+	assert_int_equal(again->job.replicas.count, 3);
+	assert_int_equal(again->job.url.port, 1);
+	assert_true(slice_equal(again->job.replicas.items[0].base, SLICE("/a")));
+	assert_true(slice_equal(again->job.replicas.items[1].path, SLICE("/s")));
+	assert_int_equal(again->job.replicas.items[2].port, 3);
+	assert_true(slice_equal(again->job.labels.items[0].value, SLICE("b")));
+	free(again);
+}
+
 /* A row that no use reads would be a field that goes nowhere. */
 static void
 rows(void **state)
@@ -143,6 +167,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup(copies_of_tokens, fill),
 	    cmocka_unit_test_setup(copies_of_jobs, fill),
+	    cmocka_unit_test(copies_of_jobs_with_replicas),
 	    cmocka_unit_test(rows),
 	};
 

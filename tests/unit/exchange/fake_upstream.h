@@ -146,6 +146,7 @@ static const struct upstream_ops fake_shared_ops = {
 
 /* What exchanges get for each pool_acquire; zero it at first. */
 #define FAKE_ACQUIRES_MAX 4
+#define FAKE_BACKENDS_MAX 10
 
 struct fake_pool {
 	/* Chosen by the test. */
@@ -157,12 +158,26 @@ struct fake_pool {
 	enum pool_choice choices[FAKE_ACQUIRES_MAX];
 	enum pool_sharing sharing[FAKE_ACQUIRES_MAX];
 	unsigned acquires;
-	int entered;	  /* how many exchanges hold a backend */
-	char target[128]; /* host:port, or the path, of the last pool_enter */
+	size_t acquired[FAKE_ACQUIRES_MAX]; /* index of the backend */
+	int entered;			    /* how many exchanges hold a backend */
+	int entered_at[FAKE_BACKENDS_MAX];  /* the same for each: its index is the last digit of its
+					     * port */
+	bool closed_at[FAKE_BACKENDS_MAX];  /* chosen by the test: it takes no connections */
+	char target[128];		    /* host:port, or the path, of the last pool_enter */
 	enum backend_source source;
 };
 
 static struct fake_pool fake_pool;
+
+/* Its index in `entered_at`, to which the pointer points. */
+static inline size_t
+fake_backend_index(const struct backend *backend)
+{
+	ptrdiff_t index = (const int *)backend - fake_pool.entered_at;
+
+	assert_in_range(index, 0, FAKE_BACKENDS_MAX - 1);
+	return (size_t)index;
+}
 
 struct backend *
 pool_enter(struct pool *pool, const struct job_url *target, enum backend_source source)
@@ -174,14 +189,25 @@ pool_enter(struct pool *pool, const struct job_url *target, enum backend_source 
 	fake_pool.source = source;
 	snprintf(fake_pool.target, sizeof(fake_pool.target), "%.*s:%u", (int)name.len, name.at,
 	    target->port);
-	return (struct backend *)&fake_pool;
+	fake_pool.entered_at[target->port % FAKE_BACKENDS_MAX]++;
+	return (struct backend *)&fake_pool.entered_at[target->port % FAKE_BACKENDS_MAX];
 }
 
 void
 pool_leave(struct backend *backend)
 {
-	assert_ptr_equal(backend, &fake_pool);
+	fake_pool.entered_at[fake_backend_index(backend)]--;
 	fake_pool.entered--;
+}
+
+bool
+pool_prefers(const struct backend *a, const struct backend *b)
+{
+	size_t at_a = fake_backend_index(a), at_b = fake_backend_index(b);
+
+	if (fake_pool.closed_at[at_a] != fake_pool.closed_at[at_b])
+		return fake_pool.closed_at[at_b];
+	return fake_pool.entered_at[at_a] <= fake_pool.entered_at[at_b];
 }
 
 void
@@ -193,7 +219,7 @@ pool_stop_holding(struct upstream *upstream)
 unsigned
 pool_retry_s(const struct backend *backend)
 {
-	assert_ptr_equal(backend, &fake_pool);
+	fake_backend_index(backend);
 	return 7;
 }
 
@@ -204,8 +230,8 @@ pool_acquire(struct backend *backend, struct upstream_user *user, enum pool_choi
 	unsigned i = fake_pool.acquires++;
 	struct fake_upstream *given = &fake_pool.given[i];
 
-	assert_ptr_equal(backend, &fake_pool);
 	assert_true(i < FAKE_ACQUIRES_MAX);
+	fake_pool.acquired[i] = fake_backend_index(backend);
 	fake_pool.choices[i] = choice;
 	fake_pool.sharing[i] = sharing;
 	given->upstream =

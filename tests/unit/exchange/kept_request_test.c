@@ -90,6 +90,53 @@ the_original_may_go(void **state)
 	kept_request_free(buffers, kept);
 }
 
+/* The copy for another URL has the other base and authority, and the rest as it was. */
+static void
+moved_to_another_url(void **state)
+{
+	char text[20];
+	struct field items[3];
+	struct request request = request_in(text, items);
+	struct kept_request *kept = kept_request_new(buffers, &request, SLICE("/base"), &none);
+	struct kept_request *moved;
+
+	(void)state;
+	assert_non_null(kept);
+	moved = kept_request_move(buffers, kept, SLICE("other:1"), SLICE("/else/where"));
+	assert_non_null(moved);
+	kept_request_free(buffers, kept);
+	EXPECT(moved->request.path, "/else/where/path");
+	EXPECT(moved->request.authority, "other:1");
+	EXPECT(moved->request.query, "?q=1");
+	EXPECT(moved->request.method, "POST");
+	EXPECT(moved->request.upgrade, "foo");
+	EXPECT(moved->lines, "A: POST\r\nEmpty: \r\n");
+	assert_int_equal(moved->request.length, 7);
+	kept = kept_request_move(buffers, moved, SLICE("host"), SLICE(""));
+	assert_non_null(kept);
+	kept_request_free(buffers, moved);
+	EXPECT(kept->request.path, "/path");
+	kept_request_free(buffers, kept);
+}
+
+static void
+too_long_for_another_url(void **state)
+{
+	static char base[KEPT_TEXT_MAX];
+	char text[20];
+	struct field items[3];
+	struct request request = request_in(text, items);
+	struct kept_request *kept = kept_request_new(buffers, &request, SLICE(""), &none);
+
+	(void)state;
+	assert_non_null(kept);
+	memset(base, 'a', sizeof(base));
+	assert_null(
+	    kept_request_move(buffers, kept, SLICE("host"), (struct slice){base, sizeof(base)}));
+	EXPECT(kept->request.path, "/path");
+	kept_request_free(buffers, kept);
+}
+
 /* What HTTP/2 reads are the fields that HTTP/1 copies as they stand. */
 static void
 fields_are_read_back(void **state)
@@ -156,6 +203,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(the_original_may_go),
+	    cmocka_unit_test(moved_to_another_url),
+	    cmocka_unit_test(too_long_for_another_url),
 	    cmocka_unit_test(fields_are_read_back),
 	    cmocka_unit_test(nothing_but_a_method_and_a_path),
 	    cmocka_unit_test(the_greatest_length),

@@ -157,7 +157,8 @@ dumps(void **state)
 	dial_dump(&dial, &dump);
 	assert_string_equal(text,
 	    "dial{state=new connect_by_ms=30 tried=0 failure=0 user "
-	    "backend{name=\"127.0.0.1\" port=80 source=record users=1 idle=0 queued=0 resolving=0 "
+	    "backend{name=\"127.0.0.1\" port=80 source=record users=1 connections=0 idle=0 "
+	    "queued=0 resolving=0 "
 	    "waiting=0 addresses=1 circuit{state=closed failures=0 pause_ms=0}}}");
 	jg_dump_init(&dump, text, sizeof(text));
 	http1_client_dump(&client, &dump);

@@ -76,19 +76,26 @@ stop_listening(void)
 	listener = -1;
 }
 
-/* Ask for a connection that is not there yet. */
+/* Ask for a connection that is not there yet, for a user that may have another backend to go to. */
 static void
-acquire_new(enum pool_choice choice)
+acquire_for(enum pool_choice choice, bool elsewhere)
 {
 	bool up;
 
 	user = FAKE_USER;
+	user.user.elsewhere = elsewhere;
 	user.request = &get;
 	user.lines = SLICE("");
 	user.upstream = pool_acquire(backend, &user.user, choice, POOL_SHARED, &up);
 	assert_non_null(user.upstream);
 	assert_false(up);
 	assert_int_equal(user.connected + user.failed, 0); /* never from within */
+}
+
+static void
+acquire_new(enum pool_choice choice)
+{
+	acquire_for(choice, false);
 }
 
 static void
@@ -240,6 +247,58 @@ a_backend_that_refuses(void **state)
 	expect_failure(UPSTREAM_REFUSED);
 }
 
+/* The request can go elsewhere, so its connection fails at the first refusal, or without a try. */
+static void
+a_refusal_is_not_waited_out(void **state)
+{
+	struct fake_user last; /* of one that has nowhere else to go */
+
+	(void)state;
+	stop_listening();
+	for (int i = 0; i < 2; i++) {
+		acquire_for(POOL_ANY, true);
+		expect_failure(UPSTREAM_REFUSED);
+	}
+	/* Another one waits here; that does not make this one wait. */
+	acquire_new(POOL_ANY);
+	last = user;
+	user.upstream->user = &last.user;
+	TURN_UNTIL(&world, !TAILQ_EMPTY(&backend->queued));
+	acquire_for(POOL_ANY, true);
+	expect_failure(UPSTREAM_REFUSED);
+	assert_int_equal(last.failed, 0);
+	last.upstream->ops->cancel(last.upstream);
+}
+
+static void
+the_better_of_two(void **state)
+{
+	const struct job_url target = {
+	    .scheme = JOB_URL_HTTP, .host = SLICE("127.0.0.1"), .port = 1};
+	struct backend *other = pool_enter(world.pool, &target, BACKEND_OF_RECORD);
+
+	(void)state;
+	assert_non_null(other);
+	assert_true(pool_prefers(backend, other) && pool_prefers(other, backend));
+	pool_enter(world.pool, &target, BACKEND_OF_RECORD);
+	assert_true(pool_prefers(backend, other));
+	assert_false(pool_prefers(other, backend));
+	/* A connection is no exchange. */
+	acquire_new(POOL_ANY);
+	take_peer();
+	answer();
+	assert_int_equal(backend->connections, 1);
+	assert_true(pool_prefers(backend, other));
+	assert_false(pool_prefers(other, backend));
+	backend->circuit.state = CIRCUIT_OPEN;
+	backend->circuit.probe_at_ms = loop_now_ms(world.loop) + 1000;
+	assert_false(pool_prefers(backend, other));
+	assert_true(pool_prefers(other, backend));
+	backend->circuit.state = CIRCUIT_CLOSED;
+	pool_leave(other);
+	pool_leave(other);
+}
+
 /* All that wait follow the one that tries again. */
 static void
 those_that_wait_follow_the_first(void **state)
@@ -355,6 +414,8 @@ main(void)
 	    TEST(a_stale_one_is_found_out),
 	    TEST(no_more_than_the_limit_are_kept),
 	    TEST(a_backend_that_refuses),
+	    TEST(a_refusal_is_not_waited_out),
+	    TEST(the_better_of_two),
 	    TEST(those_that_wait_follow_the_first),
 	    TEST(an_address_that_is_not_allowed),
 	    TEST(addresses_are_tried_one_after_the_other),
