@@ -2,6 +2,7 @@
 
 // The page may be below a path of a proxy in front, so the API's paths are relative to it.
 const UNREACHABLE = "The gateway cannot be reached. Check the network. This page tries again by itself.";
+const NOT_KNOWN = "The gateway did not answer, so it is not known whether this was done. Look at the list before you try again.";
 const LIST_MAX = 20000;
 
 class Refusal extends Error {
@@ -18,7 +19,8 @@ function pause(ms) {
 async function refusalOf(answer) {
 	const problem = await answer.json().catch(() => null);
 	const detail = problem && typeof problem.detail === "string" ? problem.detail : `status ${answer.status}`;
-	return new Refusal(answer.status, sentence(detail));
+	const field = problem && typeof problem.field === "string" ? ` (${problem.field})` : "";
+	return new Refusal(answer.status, sentence(detail) + field);
 }
 
 // The API writes "the token is not valid": a sentence of a page begins with a capital letter.
@@ -32,6 +34,11 @@ class Session {
 	#ended = new AbortController();
 
 	constructor(token) {
+		this.#token = token;
+	}
+
+	// The operator has renewed its own token.
+	goOnWith(token) {
 		this.#token = token;
 	}
 
@@ -52,7 +59,7 @@ class Session {
 			return await fetch(path, {method, headers, body: body && JSON.stringify(body), mode: "same-origin", credentials: "omit",
 				cache: "no-store", redirect: "error", referrerPolicy: "no-referrer", signal: this.#ended.signal});
 		} catch (error) {
-			throw this.over ? error : new Refusal(0, UNREACHABLE);
+			throw this.over ? error : new Refusal(0, method === "GET" ? UNREACHABLE : NOT_KNOWN);
 		}
 	}
 
@@ -74,7 +81,7 @@ class Session {
 		try {
 			return answer.status === 204 ? null : await answer.json();
 		} catch (error) {
-			throw this.over ? error : new Refusal(0, UNREACHABLE);
+			throw this.over ? error : new Refusal(0, method === "GET" ? UNREACHABLE : NOT_KNOWN);
 		}
 	}
 

@@ -90,6 +90,7 @@ function choose(name) {
 	say(find("empty"), "Reading the list.");
 	say(find("count"), "");
 	find("charts").hidden = list !== LISTS.sessions;
+	say(find("create"), list.create ? list.create.text : "");
 	table.filter("");
 	table.begin(list.title, list.columns, list.key);
 	keepReading(++reading);
@@ -119,6 +120,11 @@ async function read(own) {
 	say(find("problem"), "");
 }
 
+// At once, after a change.
+function readAgain() {
+	keepReading(++reading);
+}
+
 // Long lists are read less often: each page of a thousand adds a second.
 async function keepReading(own) {
 	const of = session;
@@ -145,40 +151,6 @@ function visible() {
 	});
 }
 
-// ---- dialogs ----
-
-const dialog = document.querySelector("dialog");
-
-function closeDialog() {
-	if (dialog.open)
-		dialog.close();
-}
-
-// What a dialog showed, a token's value perhaps, does not stay in the page.
-dialog.addEventListener("close", () => {
-	for (const id of ["dialog-title", "dialog-body", "dialog-buttons"])
-		find(id).replaceChildren();
-	say(find("dialog-problem"), "");
-});
-
-function openItem(item) {
-	const facts = make("dl", {});
-	for (const [name, value] of Object.entries(item))
-		facts.append(make("dt", {}, name.replaceAll("_", " ")), make("dd", {}, plain(value)));
-	openDialog(sentence(`${list.noun} ${list.name(item)}`).replace(/\.$/, ""), [facts], []);
-}
-
-// buttons: those beside the one that closes it
-function openDialog(title, body, buttons) {
-	closeDialog();
-	find("dialog-title").textContent = title;
-	find("dialog-body").replaceChildren(...body);
-	const close = make("button", {type: "button"}, "Close");
-	close.addEventListener("click", closeDialog);
-	find("dialog-buttons").replaceChildren(...buttons, close);
-	dialog.showModal();
-}
-
 // ---- the page's own events ----
 
 for (const [name, {title}] of Object.entries(LISTS)) {
@@ -193,6 +165,7 @@ document.querySelector("#sign-in form").addEventListener("submit", (event) => {
 	signIn(value);
 });
 find("sign-out").addEventListener("click", () => signOut("You are signed out.", false));
+find("create").addEventListener("click", () => list.create.run());
 find("filter").addEventListener("input", () => {
 	table.filter(find("filter").value);
 	if (known)

@@ -13,7 +13,8 @@ class ConsolePage:
     def __init__(self, browser):
         self.browser = browser
 
-    def open(self):
+    def open(self, width=1280, height=1000):
+        self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False})
         self.browser.get(f"https://{HOST}/console")
         return self
 
@@ -84,6 +85,10 @@ class ConsolePage:
         from selenium.webdriver import ActionChains
         for key in keys:
             ActionChains(self.browser).send_keys(key).perform()
+
+    def tab_back(self):
+        from selenium.webdriver import ActionChains
+        ActionChains(self.browser).key_down(Keys.SHIFT).send_keys(Keys.TAB).key_up(Keys.SHIFT).perform()
 
     def everything(self):
         """All that the page and the browser keep of it, as one text: for looking for what must not be there."""
