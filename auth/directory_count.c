@@ -4,9 +4,9 @@
 #include "jobgate/container_of.h"
 
 /*
- * How many chains of the table a call counts: little work even if no node is in the CPU's caches.
+ * How many lines of the table a call counts: little work even if no node is in the CPU's caches.
  */
-#define CHAINS_AT_ONCE 1024
+#define LINES_AT_ONCE 256
 
 static void
 count_home(const struct directory_entry *entry, struct directory_tally *tally)
@@ -44,20 +44,21 @@ bool
 jg_directory_count(
     const struct directory *directory, struct directory_count *count, uint64_t now_ms)
 {
-	size_t chains = table_chains(&directory->table);
-	size_t end = count->next + CHAINS_AT_ONCE < chains ? count->next + CHAINS_AT_ONCE : chains;
+	size_t lines = table_line_count(&directory->table);
+	size_t end = count->next + LINES_AT_ONCE < lines ? count->next + LINES_AT_ONCE : lines;
 
 	for (; count->next < end; count->next++) {
-		const struct table_node *node = table_chain(&directory->table, count->next);
+		struct table_node *nodes[TABLE_LINE_SLOTS];
+		size_t found = table_line_nodes(&directory->table, count->next, nodes);
 
-		for (; node != NULL; node = node->next) {
+		for (size_t i = 0; i < found; i++) {
 			const struct directory_entry *entry =
-			    container_of(node, struct directory_entry, node);
+			    container_of(nodes[i], struct directory_entry, node);
 
 			count_entry(entry, &count->kinds[entry->kind], now_ms);
 		}
 	}
-	return count->next < chains;
+	return count->next < lines;
 }
 
 void

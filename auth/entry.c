@@ -121,9 +121,10 @@ entry_set_stale(struct directory_entry *entry)
 struct directory_entry *
 entry_find(const struct directory *directory, enum record_kind kind, struct slice id, uint64_t hash)
 {
-	struct table_node *node;
+	struct table_search search;
+	struct table_node *node = table_first(&directory->table, hash, &search);
 
-	for (node = table_first(&directory->table, hash); node != NULL; node = table_next(node)) {
+	for (; node != NULL; node = table_next(&search)) {
 		struct directory_entry *entry = container_of(node, struct directory_entry, node);
 
 		if (entry->kind == kind &&
@@ -213,7 +214,10 @@ entry_new(struct directory *directory, enum record_kind kind, struct slice id, u
 	entry->node.hash = hash;
 	TAILQ_INIT(&entry->waiters);
 	LIST_INIT(&entry->watches);
-	table_insert(&directory->table, &entry->node);
+	if (!table_insert(&directory->table, &entry->node)) {
+		free(entry);
+		return NULL;
+	}
 	entry_join(entry);
 	return entry;
 }

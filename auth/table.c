@@ -1,4 +1,7 @@
-/* table.c - a hash table with chained buckets and SipHash, which grows in small steps. */
+/*
+ * table.c - a hash table with SipHash and open addressing by cache lines, which grows in small
+ * steps.
+ */
 #include "auth/table.h"
 
 #include <stdlib.h>
@@ -6,29 +9,60 @@
 #include "auth/siphash.h"
 #include "jobgate/check.h"
 
-#define BUCKETS_MIN 256
+#define LINES_MIN 16
+
+/* It grows when it has more nodes than this for each line, on average: few lines overflow then. */
+#define NODES_PER_LINE 5
+
+/* Beyond this many, when there is no memory to grow, it takes no more: each search needs an end. */
+#define NODES_PER_LINE_MAX 6
 
 /*
- * How many old buckets each insertion moves: growing never stalls the event loop, and is done long
+ * How many old lines each insertion moves: growing never stalls the event loop, and is done long
  * before the next doubling.
  */
 #define MOVE_STEP 4
 
+/* Addresses of user space have 48 bits; above them there is room for a part of the hash. */
+#define ADDRESS_BITS 48
+#define ADDRESS_MASK ((1ull << ADDRESS_BITS) - 1)
+
+_Static_assert(sizeof(struct table_line) == 64, "a cache line");
+
+/* calloc gives pages that are zero without touching them, so that many lines cost no time here. */
+static bool
+lines_init(struct table_lines *lines, size_t count)
+{
+	size_t size = sizeof(struct table_line);
+
+	lines->memory = calloc(count + 1, size);
+	if (lines->memory == NULL)
+		return false;
+	lines->at = (struct table_line *)(((uintptr_t)lines->memory + size - 1) & ~(size - 1));
+	lines->mask = count - 1;
+	return true;
+}
+
+static void
+lines_free(struct table_lines *lines)
+{
+	free(lines->memory);
+	*lines = (struct table_lines){0};
+}
+
 bool
 table_init(struct table *table, const unsigned char key[16])
 {
-	*table = (struct table){.mask = BUCKETS_MIN - 1};
+	*table = (struct table){0};
 	memcpy(table->key, key, sizeof(table->key));
-	/* The elements are pointers. NOLINTNEXTLINE(bugprone-sizeof-expression) */
-	table->buckets = calloc(BUCKETS_MIN, sizeof(*table->buckets));
-	return table->buckets != NULL;
+	return lines_init(&table->lines, LINES_MIN);
 }
 
 void
 table_free(struct table *table)
 {
-	free(table->buckets);
-	free(table->old);
+	lines_free(&table->lines);
+	lines_free(&table->old);
 	*table = (struct table){0};
 }
 
@@ -40,110 +74,190 @@ table_hash(const struct table *table, unsigned kind, struct slice text)
 	return siphash_64(key, text);
 }
 
-static struct table_node **
-bucket_of(const struct table *table, uint64_t hash)
+static uint64_t
+slot_of(const struct table_node *node)
 {
-	if (table->old != NULL && (hash & table->old_mask) >= table->old_next)
-		return &table->old[hash & table->old_mask];
-	return &table->buckets[hash & table->mask];
+	CHECK(((uintptr_t)node & ~ADDRESS_MASK) == 0);
+	return (node->hash & ~ADDRESS_MASK) | (uintptr_t)node;
 }
 
-/* Move some old buckets into the new ones. */
-static void
-table_move(struct table *table)
+static struct table_node *
+node_of(uint64_t slot)
 {
-	for (int i = 0; i < MOVE_STEP && table->old != NULL; i++) {
-		struct table_node *node = table->old[table->old_next], *next;
+	return (struct table_node *)(uintptr_t)(slot & ADDRESS_MASK);
+}
 
-		table->old[table->old_next++] = NULL;
-		for (; node != NULL; node = next) {
-			struct table_node **bucket = &table->buckets[node->hash & table->mask];
+/* The lines in which a node with this hash is. */
+static const struct table_lines *
+lines_of(const struct table *table, uint64_t hash)
+{
+	if (table->old.at != NULL && (hash & table->old.mask) >= table->old_next)
+		return &table->old;
+	return &table->lines;
+}
 
-			next = node->next;
-			node->next = *bucket;
-			*bucket = node;
+static struct table_line *
+line_after(const struct table_lines *lines, const struct table_line *line)
+{
+	return &lines->at[((size_t)(line - lines->at) + 1) & lines->mask];
+}
+
+struct table_node *
+table_next(struct table_search *search)
+{
+	for (;;) {
+		const struct table_line *line = search->line;
+
+		while (search->slot < TABLE_LINE_SLOTS) {
+			uint64_t slot = line->slots[search->slot++];
+
+			/* An address is never 0, so an empty slot is one that is 0 as a whole. */
+			if (slot >> ADDRESS_BITS == search->tag && slot != 0)
+				return node_of(slot);
 		}
-		if (table->old_next > table->old_mask) {
-			free(table->old);
-			table->old = NULL;
-		}
+		search->line = line_after(search->lines, line);
+		search->slot = 0;
+		/* After many removals, nodes may have passed each line although there is room. */
+		if (line->passed == 0 || search->line == search->first)
+			return NULL;
 	}
 }
 
-/* Double the number of buckets. When memory is short, nothing changes; chains only get longer. */
-static void
-table_grow(struct table *table)
-{
-	size_t count = (table->mask + 1) * 2;
-	/* NOLINTNEXTLINE(bugprone-sizeof-expression) */
-	struct table_node **buckets = calloc(count, sizeof(*buckets));
-
-	if (buckets == NULL)
-		return;
-	table->old = table->buckets;
-	table->old_mask = table->mask;
-	table->old_next = 0;
-	table->buckets = buckets;
-	table->mask = count - 1;
-}
-
 struct table_node *
-table_first(const struct table *table, uint64_t hash)
+table_first(const struct table *table, uint64_t hash, struct table_search *search)
 {
-	struct table_node *node = *bucket_of(table, hash);
+	const struct table_lines *lines = lines_of(table, hash);
+	const struct table_line *line = &lines->at[hash & lines->mask];
 
-	while (node != NULL && node->hash != hash)
-		node = node->next;
-	return node;
-}
-
-struct table_node *
-table_next(const struct table_node *node)
-{
-	struct table_node *next = node->next;
-
-	while (next != NULL && next->hash != node->hash)
-		next = next->next;
-	return next;
+	*search = (struct table_search){
+	    .lines = lines, .first = line, .line = line, .tag = hash >> ADDRESS_BITS};
+	return table_next(search);
 }
 
 size_t
-table_chains(const struct table *table)
+table_line_count(const struct table *table)
 {
-	return table->mask + 1 + (table->old != NULL ? table->old_mask + 1 : 0);
+	return table->lines.mask + 1 + (table->old.at != NULL ? table->old.mask + 1 : 0);
 }
 
-const struct table_node *
-table_chain(const struct table *table, size_t index)
+size_t
+table_line_nodes(
+    const struct table *table, size_t index, struct table_node *nodes[TABLE_LINE_SLOTS])
 {
-	CHECK(index < table_chains(table));
-	return index <= table->mask ? table->buckets[index] : table->old[index - table->mask - 1];
+	const struct table_line *line;
+	size_t count = 0;
+
+	CHECK(index < table_line_count(table));
+	line = index <= table->lines.mask ? &table->lines.at[index]
+					  : &table->old.at[index - table->lines.mask - 1];
+	for (size_t i = 0; i < TABLE_LINE_SLOTS; i++)
+		if (line->slots[i] != 0)
+			nodes[count++] = node_of(line->slots[i]);
+	return count;
 }
 
-void
+/* The empty slot of a line; NULL when it is full. */
+static uint64_t *
+empty_slot(struct table_line *line)
+{
+	for (size_t i = 0; i < TABLE_LINE_SLOTS; i++)
+		if (line->slots[i] == 0)
+			return &line->slots[i];
+	return NULL;
+}
+
+/* There is an empty slot somewhere: the table takes no node for which there may be none. */
+static void
+lines_insert(const struct table_lines *lines, struct table_node *node)
+{
+	struct table_line *line = &lines->at[node->hash & lines->mask];
+	uint64_t *slot;
+
+	while ((slot = empty_slot(line)) == NULL) {
+		line->passed++;
+		line = line_after(lines, line);
+	}
+	*slot = slot_of(node);
+}
+
+static void
+lines_remove(const struct table_lines *lines, const struct table_node *node)
+{
+	struct table_line *line = &lines->at[node->hash & lines->mask];
+	uint64_t slot = slot_of(node);
+
+	for (;; line = line_after(lines, line)) {
+		for (size_t i = 0; i < TABLE_LINE_SLOTS; i++)
+			if (line->slots[i] == slot) {
+				line->slots[i] = 0;
+				return;
+			}
+		CHECK(line->passed > 0);
+		line->passed--;
+	}
+}
+
+/* Move all nodes whose search begins at this old line into the new lines. */
+static void
+move_line(struct table *table, size_t index)
+{
+	struct table_line *first = &table->old.at[index], *line = first;
+	bool more;
+
+	do {
+		more = line->passed > 0;
+		for (size_t i = 0; i < TABLE_LINE_SLOTS; i++) {
+			struct table_node *node = node_of(line->slots[i]);
+
+			if (node == NULL || (node->hash & table->old.mask) != index)
+				continue;
+			lines_remove(&table->old, node);
+			lines_insert(&table->lines, node);
+		}
+		line = line_after(&table->old, line);
+	} while (more && line != first);
+}
+
+static void
+table_move(struct table *table)
+{
+	for (int i = 0; i < MOVE_STEP && table->old.at != NULL; i++) {
+		move_line(table, table->old_next++);
+		if (table->old_next > table->old.mask)
+			lines_free(&table->old);
+	}
+}
+
+/* Double the number of lines. When memory is short, nothing changes. */
+static void
+table_grow(struct table *table)
+{
+	struct table_lines lines;
+
+	if (!lines_init(&lines, (table->lines.mask + 1) * 2))
+		return;
+	table->old = table->lines;
+	table->old_next = 0;
+	table->lines = lines;
+}
+
+bool
 table_insert(struct table *table, struct table_node *node)
 {
-	struct table_node **bucket;
-
-	CHECK(table->buckets != NULL);
-	if (table->old == NULL && table->count > table->mask)
+	CHECK(table->lines.at != NULL);
+	if (table->old.at == NULL && table->count >= NODES_PER_LINE * (table->lines.mask + 1))
 		table_grow(table);
 	table_move(table);
-	bucket = bucket_of(table, node->hash);
-	node->next = *bucket;
-	*bucket = node;
+	if (table->count >= NODES_PER_LINE_MAX * (table->lines.mask + 1))
+		return false;
+	lines_insert(lines_of(table, node->hash), node);
 	table->count++;
+	return true;
 }
 
 void
 table_remove(struct table *table, struct table_node *node)
 {
-	struct table_node **at = bucket_of(table, node->hash);
-
-	while (*at != node) {
-		CHECK(*at != NULL);
-		at = &(*at)->next;
-	}
-	*at = node->next;
+	lines_remove(lines_of(table, node->hash), node);
 	table->count--;
 }

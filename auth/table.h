@@ -1,4 +1,4 @@
-/* table.h - a hash table of directory entries, by kind and id. */
+/* table.h - a hash table of directory entries, by kind and id; other rooms use it, too. */
 #ifndef JOBGATE_AUTH_TABLE_H
 #define JOBGATE_AUTH_TABLE_H
 
@@ -8,19 +8,43 @@
 
 /* The member of an element by which the table links it. */
 struct table_node {
-	struct table_node *next; /* in its bucket */
 	uint64_t hash;
 };
 
-/* Initialize with table_init. It owns its buckets, not its elements. */
+/*
+ * One cache line with the addresses of seven nodes, each with 16 bits of its hash above them. So a
+ * search touches this line and, but for one in ten thousand others, only the node that it is for. A
+ * node for which its line has no room lies in one of the lines that follow.
+ */
+#define TABLE_LINE_SLOTS 7
+struct table_line {
+	uint64_t slots[TABLE_LINE_SLOTS]; /* 0: empty */
+	uint64_t passed; /* nodes that lie behind this line, though their search begins at it or
+			    before */
+};
+
+/* Lines, as many as a power of two. */
+struct table_lines {
+	struct table_line *at;
+	size_t mask;  /* their number, minus one */
+	void *memory; /* what is freed */
+};
+
+/* Initialize with table_init. It owns its lines, not its elements. */
 struct table {
-	struct table_node **buckets;
-	size_t mask; /* number of buckets, which is a power of two, minus one */
+	struct table_lines lines;
 	size_t count;
-	struct table_node *
-	    *old; /* old buckets, which are moved into the new ones in steps; or NULL */
-	size_t old_mask, old_next;
+	struct table_lines old; /* lines that are moved into the new ones in steps; or at is NULL */
+	size_t old_next;
 	uint64_t key[2];
+};
+
+/* Where a search stands. */
+struct table_search {
+	const struct table_lines *lines;
+	const struct table_line *first, *line;
+	unsigned slot;
+	uint64_t tag;
 };
 
 /* False when memory is short. key is secret, so that clients cannot choose ids that collide. */
@@ -30,16 +54,26 @@ void table_free(struct table *table);
 /* SipHash-2-4 of the text, with `kind` mixed in. */
 uint64_t table_hash(const struct table *table, unsigned kind, struct slice text);
 
-/* The first node with this hash, or the next one after `node`; NULL at the end. */
-struct table_node *table_first(const struct table *table, uint64_t hash);
-struct table_node *table_next(const struct table_node *node);
+/*
+ * The first node that may have this hash, or the next one; NULL at the end. Some have another hash,
+ * so the caller compares what was hashed. The table must not change during the search.
+ */
+struct table_node *table_first(
+    const struct table *table, uint64_t hash, struct table_search *search);
+struct table_node *table_next(struct table_search *search);
 
-/* For a walk over all nodes: the number of chains, and one of them; NULL when it is empty. */
-size_t table_chains(const struct table *table);
-const struct table_node *table_chain(const struct table *table, size_t index);
+/*
+ * For a walk over all nodes: the number of lines, and the nodes of one of them; returns how many
+ * these are.
+ */
+size_t table_line_count(const struct table *table);
+size_t table_line_nodes(
+    const struct table *table, size_t index, struct table_node *nodes[TABLE_LINE_SLOTS]);
 
-/* Insert a node by its hash, and remove it. */
-void table_insert(struct table *table, struct table_node *node);
+/* Insert a node by its hash. False when memory is short. */
+bool table_insert(struct table *table, struct table_node *node);
+
+/* Remove a node that is in the table. */
 void table_remove(struct table *table, struct table_node *node);
 
 #endif

@@ -1,18 +1,22 @@
 /*
  * decide.c - measures the decision alone, in one process: look up token and job in the worker's
- * directory, prove the bearer, decide. The directory knows given numbers of tokens and jobs, and
- * some of them are looked up in turn. There is no network and no parsing, and the bearer is read
- * only once, as for a client that repeats its token.
+ * directory, prove the bearer, decide, watch both records and leave them again. The directory knows
+ * given numbers of tokens and jobs, and some of them are asked for, in random order. There is no
+ * network and no parsing; ids and hashes are computed, so that nothing but the directory is large.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "auth/record_fields.h"
 #include "jobgate/decision.h"
 #include "jobgate/directory.h"
 
 #define NOW_MS 1000
+#define AT_ONCE 10000 /* requests between two readings of the clock */
 
+static struct directory *directory;
 static struct directory_entry *asked;
 
 static bool
@@ -25,68 +29,158 @@ remember(void *ctx, enum record_kind kind, struct slice id, struct directory_ent
 	return true;
 }
 
-/* A record with room for text behind it. */
-static struct record *
-record_new(enum record_kind kind, struct slice id, char **text)
+/* splitmix64 (Steele, Lea, Flood 2014): the n-th number of a sequence that looks random. */
+static uint64_t
+scattered(uint64_t n)
 {
-	struct record *record = calloc(1, sizeof(*record) + 64);
+	uint64_t x = (n + 1) * 0x9e3779b97f4a7c15;
 
-	if (record == NULL)
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+	x = (x ^ x >> 27) * 0x94d049bb133111eb;
+	return x ^ x >> 31;
+}
+
+/* The credential of the token with this number. */
+static void
+bearer_of(size_t number, struct bearer *out)
+{
+	static const char alphabet[32] = "abcdefghijklmnopqrstuvwxyz012345";
+	uint64_t random = scattered(8 * number);
+
+	out->formed = true;
+	for (size_t i = 0; i < TOKEN_ID_LEN; i++) {
+		if (i == TOKEN_ID_LEN / 2)
+			random = scattered(8 * number + 1);
+		out->id[i] = alphabet[random & 31];
+		random >>= 5;
+	}
+	for (size_t i = 0; i < TOKEN_HASH_LEN / sizeof(random); i++) {
+		random = scattered(8 * number + 2 + i);
+		memcpy(out->hash + i * sizeof(random), &random, sizeof(random));
+	}
+}
+
+/* A UUID, as jobs get that were created without an id. */
+#define UUID_LEN 36
+
+static struct slice
+job_id(size_t number, char out[UUID_LEN])
+{
+	static const char digits[] = "0123456789abcdef";
+	uint64_t random = scattered(~(2 * number));
+
+	for (size_t i = 0; i < UUID_LEN; i++) {
+		if (i == UUID_LEN / 2)
+			random = scattered(~(2 * number + 1));
+		out[i] =
+		    (char)(i == 8 || i == 13 || i == 18 || i == 23 ? '-' : digits[random & 15]);
+		random >>= 3;
+	}
+	return (struct slice){out, UUID_LEN};
+}
+
+static void
+learn(struct slice id, const struct record *record)
+{
+	struct record *copy = record_copy(record);
+
+	if (copy == NULL || !jg_directory_lookup(directory, record->kind, id, NOW_MS, NULL).pending)
 		exit(1);
-	record->kind = kind;
-	*text = (char *)(record + 1);
-	memcpy(*text, id.at, id.len);
-	return record;
+	jg_directory_feed(directory, asked, FEED_RECORD, copy, NOW_MS);
 }
 
 static const struct label label = {SLICE("model"), SLICE("base")};
 
 static void
-learn(
-    struct directory *directory, enum record_kind kind, struct slice id, const unsigned char *hash)
+learn_token(size_t number)
 {
-	char *text;
-	struct record *record = record_new(kind, id, &text);
+	struct bearer bearer;
+	char name[32];
+	struct record record = {.kind = RECORD_TOKEN,
+	    .token = {.selector = {1, &label},
+		.version = 1,
+		.minted = 1,
+		.created_at = SLICE("2026-01-31T12:00:00Z"),
+		.updated_at = SLICE("2026-01-31T12:00:00Z"),
+		.created_by = SLICE("abcdefghij012345")}};
 
-	if (kind == RECORD_TOKEN) {
-		record->token = (struct token){.id = {text, id.len},
-		    .name = SLICE("bench"),
-		    .selector = {1, &label},
-		    .version = 1};
-		memcpy(record->token.hash, hash, TOKEN_HASH_LEN);
-	} else {
-		record->job = (struct job){.id = {text, id.len},
-		    .labels = {1, &label},
-		    .url = {.scheme = JOB_URL_HTTP, .host = SLICE("127.0.0.1"), .port = 80}};
-	}
-	if (!jg_directory_lookup(directory, kind, id, NOW_MS, NULL).pending)
-		exit(1);
-	jg_directory_feed(directory, asked, FEED_RECORD, record, NOW_MS);
+	bearer_of(number, &bearer);
+	snprintf(name, sizeof(name), "token-%zu", number);
+	record.token.id = (struct slice){bearer.id, TOKEN_ID_LEN};
+	record.token.name = slice_of(name);
+	memcpy(record.token.hash, bearer.hash, TOKEN_HASH_LEN);
+	learn(record.token.id, &record);
 }
 
-static struct slice
-job_id(size_t i, char out[16])
+static void
+learn_job(size_t number)
 {
-	return (struct slice){out, (size_t)snprintf(out, 16, "j%zu", i)};
+	char id[UUID_LEN], url[32];
+	struct record record = {.kind = RECORD_JOB,
+	    .job = {.labels = {1, &label},
+		.created_at = SLICE("2026-01-31T12:00:00Z"),
+		.updated_at = SLICE("2026-01-31T12:00:00Z")}};
+
+	snprintf(url, sizeof(url), "http://10.%zu.%zu.%zu:8888", number >> 16 & 255,
+	    number >> 8 & 255, number & 255);
+	record.job.id = job_id(number, id);
+	record.job.url_text = slice_of(url);
+	learn(record.job.id, &record);
 }
 
-/* One decision; false when it is not to allow. */
+static void
+on_changed(struct directory_watch *watch)
+{
+	(void)watch;
+	exit(1);
+}
+
+/* One request; false when it is not allowed. */
 static bool
-decide(struct directory *directory, const struct bearer *bearer, struct slice job)
+request(size_t token, size_t job)
 {
+	static struct directory_watch watches[2] = {
+	    {.changed = on_changed}, {.changed = on_changed}};
+	struct bearer bearer;
 	struct evidence evidence = {
-	    .credential = CREDENTIAL_BEARER, .bearer = bearer, .names_job = true};
-	struct directory_answer answer = jg_directory_lookup(
-	    directory, RECORD_TOKEN, (struct slice){bearer->id, TOKEN_ID_LEN}, NOW_MS, NULL);
+	    .credential = CREDENTIAL_BEARER, .bearer = &bearer, .names_job = true};
+	struct directory_answer of_token, of_job;
+	char id[UUID_LEN];
+	bool allowed;
 
-	evidence.token_known = answer.known;
-	evidence.token = answer.known == RECORD_KNOWN ? &answer.record->token : NULL;
+	bearer_of(token, &bearer);
+	of_token = jg_directory_lookup(
+	    directory, RECORD_TOKEN, (struct slice){bearer.id, TOKEN_ID_LEN}, NOW_MS, NULL);
+	evidence.token_known = of_token.known;
+	evidence.token = of_token.known == RECORD_KNOWN ? &of_token.record->token : NULL;
 	if (!jg_evidence_proves(&evidence))
 		return false;
-	answer = jg_directory_lookup(directory, RECORD_JOB, job, NOW_MS, NULL);
-	evidence.job_known = answer.known;
-	evidence.job = answer.known == RECORD_KNOWN ? &answer.record->job : NULL;
-	return jg_decide_proved(&evidence, true) == VERDICT_ALLOW;
+	of_job = jg_directory_lookup(directory, RECORD_JOB, job_id(job, id), NOW_MS, NULL);
+	evidence.job_known = of_job.known;
+	evidence.job = of_job.known == RECORD_KNOWN ? &of_job.record->job : NULL;
+	allowed = jg_decide_proved(&evidence, true) == VERDICT_ALLOW;
+	if (!allowed)
+		return false;
+	jg_directory_watch(of_token.entry, &watches[0]);
+	jg_directory_watch(of_job.entry, &watches[1]);
+	jg_directory_unwatch(&watches[0]);
+	jg_directory_unwatch(&watches[1]);
+	return true;
+}
+
+/*
+ * Requests of random tokens for random jobs. Not inlined: tests/cost/cache.py has callgrind count
+ * what happens in it.
+ */
+__attribute__((noinline)) static bool
+requests(size_t count, size_t tokens, size_t jobs)
+{
+	static uint64_t made;
+
+	for (size_t i = 0; i < count; i++, made += 2)
+		if (!request(scattered(made) % tokens, scattered(made + 1) % jobs))
+			return false;
+	return true;
 }
 
 static double
@@ -98,50 +192,64 @@ cpu_ns(void)
 	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
 }
 
+/* Bytes of memory that the process has now. */
+static double
+resident(void)
+{
+	FILE *file = fopen("/proc/self/statm", "re");
+	unsigned long pages = 0;
+
+	if (file == NULL || fscanf(file, "%*u %lu", &pages) != 1)
+		exit(1);
+	fclose(file);
+	return (double)pages * (double)sysconf(_SC_PAGESIZE);
+}
+
+/* The number in an argument, 0 without it. */
+static size_t
+number_of(const char *text)
+{
+	return text != NULL ? strtoul(text, NULL, 10) : 0;
+}
+
 int
 main(int argc, char **argv)
 {
-	size_t tokens = argc == 4 ? strtoul(argv[1], NULL, 10) : 0,
-	       jobs = argc == 4 ? strtoul(argv[2], NULL, 10) : 0;
-	size_t hot = argc == 4 ? strtoul(argv[3], NULL, 10) : 0, decisions = 0;
+	size_t tokens = number_of(argc > 3 ? argv[1] : NULL),
+	       jobs = number_of(argc > 3 ? argv[2] : NULL);
+	size_t hot = number_of(argc > 3 ? argv[3] : NULL),
+	       count = number_of(argc > 4 ? argv[4] : NULL), made = 0;
 	const struct directory_options options = {
 	    .max_staleness_ms = 5000, .entries_max = tokens + jobs + 1, .hash_key = {1, 2, 3}};
 	const struct directory_store store = {.read = remember};
-	const struct mint no_mint = {.state = MINT_NONE};
-	struct directory *directory = jg_directory_new(&options, &store);
-	struct bearer *bearers = calloc(hot + 1, sizeof(*bearers));
-	char(*names)[16] = calloc(jobs + 1, sizeof(*names));
-	double began;
+	double began, before;
 
-	if (tokens < hot || hot == 0 || jobs == 0 || directory == NULL || bearers == NULL ||
-	    names == NULL) {
-		fputs("Usage: bench_decide TOKENS JOBS ASKED_FOR   (of the tokens)\n", stderr);
+	directory = jg_directory_new(&options, &store);
+	if (tokens < hot || hot == 0 || jobs == 0 || directory == NULL) {
+		fputs("Usage: bench_decide TOKENS JOBS ASKED_FOR [REQUESTS]\n"
+		      "ASKED_FOR of the tokens are asked for; without REQUESTS, for a second.\n",
+		    stderr);
 		return 2;
 	}
 	jg_directory_link_up(directory, NOW_MS);
 	jg_directory_good(directory, NOW_MS);
 	for (size_t i = 0; i < jobs; i++)
-		learn(directory, RECORD_JOB, job_id(i, names[i]), NULL);
-	for (size_t i = 0; i < tokens; i++) {
-		char id[TOKEN_ID_LEN], value[TOKEN_VALUE_LEN];
-		struct bearer bearer;
-
-		if (!jg_token_id_make(id) ||
-		    !jg_token_value_make((struct slice){id, sizeof(id)}, NULL, value))
-			return 1;
-		jg_bearer_read(&no_mint, (struct slice){value, sizeof(value)}, &bearer);
-		learn(directory, RECORD_TOKEN, (struct slice){id, sizeof(id)}, bearer.hash);
-		if (i % (tokens / hot) == 0 && i / (tokens / hot) < hot)
-			bearers[i / (tokens / hot)] = bearer;
-	}
+		learn_job(i);
+	before = resident();
+	for (size_t i = 0; i < tokens; i++)
+		learn_token(i);
+	before = (resident() - before) / (double)tokens;
 	began = cpu_ns();
-	while (cpu_ns() - began < 1e9)
-		for (int i = 0; i < 10000; i++, decisions++)
-			if (!decide(directory, &bearers[decisions % hot],
-				slice_of(names[decisions % (hot < jobs ? hot : jobs)])))
-				return 1;
-	printf("{\"tokens\": %zu, \"jobs\": %zu, \"asked_for\": %zu, \"ns\": %.1f}\n", tokens, jobs,
-	    hot, (cpu_ns() - began) / (double)decisions);
+	do {
+		size_t some = count > 0 ? count : AT_ONCE;
+
+		if (!requests(some, hot, hot < jobs ? hot : jobs))
+			return 1;
+		made += some;
+	} while (count == 0 && cpu_ns() - began < 1e9);
+	printf("{\"tokens\": %zu, \"jobs\": %zu, \"asked_for\": %zu, \"requests\": %zu, "
+	       "\"ns\": %.1f, \"token_bytes\": %.1f}\n",
+	    tokens, jobs, hot, made, (cpu_ns() - began) / (double)made, before);
 	jg_directory_free(directory);
 	return 0;
 }

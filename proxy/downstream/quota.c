@@ -151,10 +151,11 @@ quotas_failure(const struct quotas *quotas, struct quota *quota, uint64_t now_ms
 static struct quota *
 quota_find(const struct quotas *quotas, const struct in6_addr *address, uint64_t hash)
 {
-	struct table_node *node = table_first(&quotas->table, hash);
+	struct table_search search;
+	struct table_node *node = table_first(&quotas->table, hash, &search);
 
 	while (node != NULL && memcmp(&((struct quota *)node)->address, address, 16) != 0)
-		node = table_next(node);
+		node = table_next(&search);
 	return (struct quota *)node;
 }
 
@@ -184,8 +185,10 @@ quota_new(struct quotas *quotas, const struct in6_addr *address, uint64_t hash, 
 	quota->node.hash = hash;
 	quota->credit = (uint64_t)quotas->limits.failure_burst * FAILURE;
 	quota->credit_ms = now_ms;
-	table_insert(&quotas->table, &quota->node);
-	return quota;
+	if (table_insert(&quotas->table, &quota->node))
+		return quota;
+	slab_give(&quotas->slab, quota, QUOTAS_FAILED_MAX);
+	return NULL;
 }
 
 static uint64_t

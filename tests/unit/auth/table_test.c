@@ -76,11 +76,12 @@ a_kind_has_hashes_of_its_own(void **state)
 static bool
 has(const struct table *table, const struct table_node *wanted)
 {
-	const struct table_node *node = table_first(table, wanted->hash);
+	struct table_search search;
+	const struct table_node *node = table_first(table, wanted->hash, &search);
 
 	while (node != NULL && node != wanted) {
-		assert_true(node->hash == wanted->hash);
-		node = table_next(node);
+		assert_true(node->hash >> 48 == wanted->hash >> 48);
+		node = table_next(&search);
 	}
 	return node == wanted;
 }
@@ -109,8 +110,8 @@ all_are_found_while_it_grows(void **state)
 	nodes = make_nodes(&table);
 	for (size_t i = 0; i < NODES; i++) {
 		assert_false(has(&table, &nodes[i]));
-		table_insert(&table, &nodes[i]);
-		moving += table.old != NULL;
+		assert_true(table_insert(&table, &nodes[i]));
+		moving += table.old.at != NULL;
 		assert_int_equal(table.count, i + 1);
 		assert_true(has(&table, &nodes[i]));
 		assert_true(has(&table, &nodes[0]));
@@ -120,8 +121,8 @@ all_are_found_while_it_grows(void **state)
 				assert_int_equal(has(&table, &nodes[j]), j <= i);
 	}
 	/* It was caught in the middle often enough for this to mean something. */
-	assert_true(moving > 500);
-	assert_true(table.mask + 1 >= NODES / 2);
+	assert_true(moving > 150);
+	assert_true((table.lines.mask + 1) * 5 >= NODES);
 	table_free(&table);
 	free(nodes);
 }
@@ -131,24 +132,28 @@ removing_leaves_the_others(void **state)
 {
 	struct table table;
 	struct table_node *nodes;
+	struct table_search search;
+	size_t count = 0;
 
 	(void)state;
 	assert_true(table_init(&table, key));
 	nodes = make_nodes(&table);
-	/* Stop in the middle of a doubling: 2048 buckets are being emptied, four at a time. */
-	for (size_t i = 0; i < 2048 + 100; i++)
-		table_insert(&table, &nodes[i]);
-	assert_non_null(table.old);
-	for (size_t i = 0; i < 2048 + 100; i += 2)
+	/* Stop in the middle of a doubling. */
+	while (count < 2000 || table.old.at == NULL)
+		assert_true(table_insert(&table, &nodes[count++]));
+	for (size_t i = 0; i < 10; i++)
+		assert_true(table_insert(&table, &nodes[count++]));
+	assert_non_null(table.old.at);
+	for (size_t i = 0; i < count; i += 2)
 		table_remove(&table, &nodes[i]);
-	assert_int_equal(table.count, 1024 + 50);
-	for (size_t i = 0; i < 2048 + 100; i++)
+	assert_int_equal(table.count, count / 2);
+	for (size_t i = 0; i < count; i++)
 		assert_int_equal(has(&table, &nodes[i]), i % 2 == 1);
-	for (size_t i = 1; i < 2048 + 100; i += 2)
+	for (size_t i = 1; i < count; i += 2)
 		table_remove(&table, &nodes[i]);
 	assert_int_equal(table.count, 0);
-	for (size_t i = 0; i < 2048 + 100; i++)
-		assert_null(table_first(&table, nodes[i].hash));
+	for (size_t i = 0; i < count; i++)
+		assert_null(table_first(&table, nodes[i].hash, &search));
 	table_free(&table);
 	free(nodes);
 }
@@ -157,48 +162,150 @@ static void
 equal_hashes_live_side_by_side(void **state)
 {
 	struct table_node same[3] = {{.hash = 77}, {.hash = 77}, {.hash = 77}};
-	struct table_node neighbour = {.hash = 77 + 256}; /* the same bucket, another hash */
+	struct table_node neighbour = {.hash = 77 | 1ull << 48}; /* the same line, another hash */
 	struct table table;
+	struct table_search search;
 
 	(void)state;
 	assert_true(table_init(&table, key));
-	table_insert(&table, &same[0]);
-	table_insert(&table, &neighbour);
-	table_insert(&table, &same[1]);
-	table_insert(&table, &same[2]);
+	assert_true(table_insert(&table, &same[0]) && table_insert(&table, &neighbour) &&
+		    table_insert(&table, &same[1]) && table_insert(&table, &same[2]));
 	for (size_t i = 0; i < 3; i++)
 		assert_true(has(&table, &same[i]));
 	table_remove(&table, &same[1]);
 	assert_false(has(&table, &same[1]));
 	assert_true(has(&table, &same[0]) && has(&table, &same[2]) && has(&table, &neighbour));
-	assert_null(table_next(&neighbour));
 	table_remove(&table, &same[0]);
 	table_remove(&table, &same[2]);
-	assert_null(table_first(&table, 77));
-	assert_ptr_equal(table_first(&table, 77 + 256), &neighbour);
+	assert_null(table_first(&table, 77, &search));
+	assert_ptr_equal(table_first(&table, neighbour.hash, &search), &neighbour);
+	assert_null(table_next(&search));
 	table_free(&table);
 }
 
-/* What was inserted during a doubling went to the new buckets and stays findable after it. */
+/* Nodes for which their line has no room lie behind it, and from the last line in the first ones.
+ */
+static void
+a_full_line_passes_nodes_on(void **state)
+{
+	struct table_node nodes[40];
+	struct table table;
+
+	(void)state;
+	assert_true(table_init(&table, key));
+	for (uint64_t i = 0; i < 40; i++) {
+		nodes[i].hash = table.lines.mask | i << 48;
+		assert_true(table_insert(&table, &nodes[i]));
+	}
+	assert_null(table.old.at);
+	assert_int_equal(table.lines.at[table.lines.mask].passed, 33);
+	for (size_t i = 0; i < 40; i++)
+		assert_true(has(&table, &nodes[i]));
+	/* Those that stay are found where they lie, though there is room before them now. */
+	for (size_t i = 0; i < 40; i += 3)
+		table_remove(&table, &nodes[i]);
+	for (size_t i = 0; i < 40; i++)
+		assert_int_equal(has(&table, &nodes[i]), i % 3 != 0);
+	for (size_t i = 0; i < 40; i++)
+		if (i % 3 != 0)
+			table_remove(&table, &nodes[i]);
+	for (size_t i = 0; i <= table.lines.mask; i++)
+		assert_int_equal(table.lines.at[i].passed, 0);
+	table_free(&table);
+}
+
+/* A search ends also if nodes have passed each line. */
+static void
+a_search_goes_round_once(void **state)
+{
+	struct table table;
+	struct table_search search;
+
+	(void)state;
+	assert_true(table_init(&table, key));
+	for (size_t i = 0; i <= table.lines.mask; i++)
+		table.lines.at[i].passed = 1;
+	assert_null(table_first(&table, 5, &search));
+	table_free(&table);
+}
+
+/* Nodes come and go at random, with few different lines, so that these overflow. */
+static void
+it_has_what_a_plain_set_has(void **state)
+{
+	struct table table;
+	struct table_node *nodes;
+	bool in[NODES] = {false};
+	uint64_t random = 1;
+
+	(void)state;
+	assert_true(table_init(&table, key));
+	nodes = make_nodes(&table);
+	for (size_t i = 0; i < NODES; i++)
+		nodes[i].hash &= ~0x4dull; /* some lines are never the first */
+	for (unsigned step = 0; step < 60000; step++) {
+		size_t i;
+
+		random = random * 6364136223846793005 + 1442695040888963407;
+		i = (random >> 33) % (step < 30000 ? 400 : NODES);
+		assert_int_equal(has(&table, &nodes[i]), in[i]);
+		if (in[i])
+			table_remove(&table, &nodes[i]);
+		else
+			assert_true(table_insert(&table, &nodes[i]));
+		in[i] = !in[i];
+	}
+	for (size_t i = 0; i < NODES; i++)
+		assert_int_equal(has(&table, &nodes[i]), in[i]);
+	table_free(&table);
+	free(nodes);
+}
+
+/* What was inserted during a doubling went to the new lines and stays findable after it. */
 static void
 a_doubling_ends(void **state)
 {
 	struct table table;
 	struct table_node *nodes;
-	size_t i = 0;
+	size_t i = 0, lines;
 
 	(void)state;
 	assert_true(table_init(&table, key));
 	nodes = make_nodes(&table);
-	while (table.old == NULL)
-		table_insert(&table, &nodes[i++]);
-	assert_int_equal(i, 257);
-	while (table.old != NULL)
-		table_insert(&table, &nodes[i++]);
-	/* 256 buckets, four at a time, beginning with the insertion that doubled. */
-	assert_int_equal(i, 257 + 63);
+	lines = table.lines.mask + 1;
+	while (table.lines.mask + 1 == lines)
+		assert_true(table_insert(&table, &nodes[i++]));
+	assert_int_equal(i, 5 * lines + 1);
+	assert_non_null(table.old.at);
+	while (table.old.at != NULL)
+		assert_true(table_insert(&table, &nodes[i++]));
+	/* Four old lines at a time, beginning with the insertion that doubled. */
+	assert_int_equal(i, 5 * lines + lines / 4);
 	for (size_t j = 0; j < NODES; j++)
 		assert_int_equal(has(&table, &nodes[j]), j < i);
+	table_free(&table);
+	free(nodes);
+}
+
+/* A walk by lines comes to each node once, also in the middle of a doubling. */
+static void
+a_walk_comes_to_each(void **state)
+{
+	struct table table;
+	struct table_node *nodes, *found[TABLE_LINE_SLOTS];
+	size_t count = 0, seen = 0;
+
+	(void)state;
+	assert_true(table_init(&table, key));
+	nodes = make_nodes(&table);
+	while (count < 500 || table.old.at == NULL)
+		assert_true(table_insert(&table, &nodes[count++]));
+	for (size_t i = 0; i < table_line_count(&table); i++)
+		for (size_t n = table_line_nodes(&table, i, found); n > 0; n--, seen++) {
+			assert_true(found[n - 1]->hash != 0);
+			found[n - 1]->hash = 0;
+		}
+	assert_int_equal(seen, count);
 	table_free(&table);
 	free(nodes);
 }
@@ -212,7 +319,11 @@ main(void)
 	    cmocka_unit_test(all_are_found_while_it_grows),
 	    cmocka_unit_test(removing_leaves_the_others),
 	    cmocka_unit_test(equal_hashes_live_side_by_side),
+	    cmocka_unit_test(a_full_line_passes_nodes_on),
+	    cmocka_unit_test(a_search_goes_round_once),
+	    cmocka_unit_test(it_has_what_a_plain_set_has),
 	    cmocka_unit_test(a_doubling_ends),
+	    cmocka_unit_test(a_walk_comes_to_each),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
