@@ -29,7 +29,7 @@ ROOMS = {
     "proxy/http1": ({"include/jobgate", "proxy/http", "proxy/net"}, {"libcrypto"}),
     "proxy/http2": ({"include/jobgate", "proxy/http", "proxy/net"}, set()),
     "proxy/browser": ({"include/jobgate", "auth", "proxy/http"}, {"libcrypto"}),
-    "proxy/upstream": ({"include/jobgate", "proxy/http", "proxy/net", "proxy/observe"}, set()),
+    "proxy/upstream": ({"include/jobgate", "auth", "proxy/http", "proxy/net", "proxy/observe"}, {"libcrypto"}),
     "proxy/upstream/http1": ({"include/jobgate", "proxy/upstream", "proxy/http", "proxy/http1", "proxy/net"}, set()),
     "proxy/upstream/http2": ({"include/jobgate", "proxy/upstream", "proxy/http", "proxy/http2", "proxy/net"}, set()),
     "proxy/exchange": ({"include/jobgate", "auth", "proxy/browser", "proxy/upstream", "proxy/http", "proxy/net", "proxy/observe"}, {"libcrypto"}),

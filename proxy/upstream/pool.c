@@ -1,4 +1,6 @@
 /* pool.c - the backends of a worker, and the idle connections to each. */
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
 #include <stdlib.h>
 
 #include "jobgate/container_of.h"
@@ -8,6 +10,8 @@
 static void
 backend_free(struct backend *backend)
 {
+	struct pool *pool = backend->pool;
+
 	CHECK(backend->users == 0 && backend->idle_count == 0, backend_dump, backend);
 	CHECK(TAILQ_EMPTY(&backend->queued) && TAILQ_EMPTY(&backend->resolving), backend_dump,
 	    backend);
@@ -18,8 +22,11 @@ backend_free(struct backend *backend)
 	timer_remove(&backend->timer);
 	timer_remove(&backend->redial);
 	backend_forget_circuit(backend);
-	walk_removes_backend(backend->pool, backend);
-	LIST_REMOVE(backend, link);
+	walk_removes_backend(pool, backend);
+	if (pool->hand == backend)
+		pool->hand = TAILQ_NEXT(backend, member);
+	table_remove(&pool->table, &backend->node);
+	TAILQ_REMOVE(&pool->backends, backend, member);
 	tls_session_free(backend->session);
 	free(backend->addresses);
 	free(backend);
@@ -34,21 +41,27 @@ backend_expired(struct timer *timer)
 		backend_free(backend);
 }
 
-/* FNV-1a: keys come from job records, which only operators write. */
-static struct bucket *
-bucket_of(struct pool *pool, struct slice name, uint16_t port)
+static struct slice
+name_of(const struct job_url *target)
 {
-	uint32_t hash = 2166136261u ^ port;
+	return target->scheme == JOB_URL_UNIX ? target->path : target->host;
+}
 
-	for (size_t i = 0; i < name.len; i++)
-		hash = (hash ^ (unsigned char)name.at[i]) * 16777619u;
-	return &pool->buckets[(hash ^ (hash >> 16)) % BACKEND_BUCKETS];
+/* Operators choose the names: without the table's key they could choose some that collide. */
+static uint64_t
+hash_of(const struct pool *pool, const struct job_url *target, enum backend_source source)
+{
+	unsigned kind =
+	    (unsigned)source << 24 | (unsigned)target->scheme << 16 | (unsigned)target->port;
+
+	return table_hash(&pool->table, kind, name_of(target));
 }
 
 static struct backend *
-backend_new(struct pool *pool, struct bucket *bucket, const struct job_url *target,
-    struct slice name, enum backend_source source)
+backend_new(
+    struct pool *pool, uint64_t hash, const struct job_url *target, enum backend_source source)
 {
+	struct slice name = name_of(target);
 	struct backend *backend = calloc(1, sizeof(*backend) + name.len);
 
 	if (backend == NULL)
@@ -66,11 +79,13 @@ backend_new(struct pool *pool, struct bucket *bucket, const struct job_url *targ
 	TAILQ_INIT(&backend->waiting);
 	TAILQ_INIT(&backend->resolving);
 	TAILQ_INIT(&backend->queued);
-	if (!backend_init_addresses(backend)) {
+	backend->node.hash = hash;
+	if (!backend_init_addresses(backend) || !table_insert(&pool->table, &backend->node)) {
+		free(backend->addresses);
 		free(backend);
 		return NULL;
 	}
-	LIST_INSERT_HEAD(bucket, backend, link);
+	TAILQ_INSERT_HEAD(&pool->backends, backend, member);
 	return backend;
 }
 
@@ -78,15 +93,19 @@ backend_new(struct pool *pool, struct bucket *bucket, const struct job_url *targ
 static struct backend *
 backend_of(struct pool *pool, const struct job_url *target, enum backend_source source)
 {
-	struct slice name = target->scheme == JOB_URL_UNIX ? target->path : target->host;
-	struct bucket *bucket = bucket_of(pool, name, target->port);
-	struct backend *backend;
+	uint64_t hash = hash_of(pool, target, source);
+	struct slice name = name_of(target);
+	struct table_search search;
+	struct table_node *node = table_first(&pool->table, hash, &search);
 
-	LIST_FOREACH(backend, bucket, link)
-	if (backend->port == target->port && backend->scheme == target->scheme &&
-	    backend->source == source && slice_equal(backend->name, name))
-		return backend;
-	return backend_new(pool, bucket, target, name, source);
+	for (; node != NULL; node = table_next(&search)) {
+		struct backend *backend = container_of(node, struct backend, node);
+
+		if (backend->port == target->port && backend->scheme == target->scheme &&
+		    backend->source == source && slice_equal(backend->name, name))
+			return backend;
+	}
+	return backend_new(pool, hash, target, source);
 }
 
 struct backend *
@@ -141,11 +160,11 @@ take_idle(struct backend *backend, enum pool_choice choice, bool exclusive)
 bool
 pool_make_room(struct pool *pool)
 {
-	struct backend *backend;
+	for (size_t i = 0; i < pool->table.count; i++) {
+		struct backend *backend =
+		    pool->hand != NULL ? pool->hand : TAILQ_FIRST(&pool->backends);
 
-	for (size_t i = 0; i < BACKEND_BUCKETS; i++) {
-		pool->hand = (pool->hand + 1) % BACKEND_BUCKETS;
-		LIST_FOREACH(backend, &pool->buckets[pool->hand], link)
+		pool->hand = TAILQ_NEXT(backend, member);
 		if (!TAILQ_EMPTY(&backend->idle)) {
 			struct backend_conn *last = TAILQ_LAST(&backend->idle, backend_conn_list);
 
@@ -247,6 +266,16 @@ scratch_size(const struct pool *pool)
 	return size;
 }
 
+static bool
+init_table(struct table *table)
+{
+	unsigned char key[16];
+	bool ok = RAND_bytes(key, sizeof(key)) == 1 && table_init(table, key);
+
+	OPENSSL_cleanse(key, sizeof(key));
+	return ok;
+}
+
 struct pool *
 pool_new(const struct pool_options *options)
 {
@@ -256,7 +285,8 @@ pool_new(const struct pool_options *options)
 		return NULL;
 	pool->options = *options;
 	pool->scratch = scratch_new(scratch_size(pool));
-	if (pool->scratch == NULL) {
+	if (pool->scratch == NULL || !init_table(&pool->table)) {
+		scratch_free(pool->scratch, scratch_size(pool));
 		free(pool);
 		return NULL;
 	}
@@ -271,6 +301,7 @@ pool_new(const struct pool_options *options)
 	}
 	pool->dial_slab.size = sizeof(struct dial);
 	TAILQ_INIT(&pool->failed);
+	TAILQ_INIT(&pool->backends);
 	window_budget_init(&pool->windows, options->settings.http2.buffer);
 	return pool;
 }
@@ -294,15 +325,15 @@ pool_free(struct pool *pool)
 		connection->protocol->close(connection);
 	loop_turn(pool->options.loop, false); /* what closed is freed at the end of the turn */
 	loop_cancel(pool->options.loop, &pool->deliver);
-	for (size_t i = 0; i < BACKEND_BUCKETS; i++)
-		while ((backend = LIST_FIRST(&pool->buckets[i])) != NULL)
-			/* It leaves the list. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
-			backend_free(backend);
+	while ((backend = TAILQ_FIRST(&pool->backends)) != NULL)
+		/* It leaves the list. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
+		backend_free(backend);
 	CHECK(pool->connections == 0 && pool->parallel_count == 0 && pool->windows.counted == 0,
 	    pool_dump, pool);
 	slab_clear(&pool->connection_slab);
 	slab_clear(&pool->dial_slab);
 	slab_clear(&pool->stream_slab);
+	table_free(&pool->table);
 	scratch_free(pool->scratch, scratch_size(pool));
 	free(pool);
 }

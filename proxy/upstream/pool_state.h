@@ -14,6 +14,7 @@
 #ifndef JOBGATE_UPSTREAM_POOL_STATE_H
 #define JOBGATE_UPSTREAM_POOL_STATE_H
 
+#include "auth/table.h"
 #include "jobgate/container_of.h"
 #include "net/address.h"
 #include "net/resolve.h"
@@ -33,7 +34,8 @@ TAILQ_HEAD(dial_list, dial);
  * It lives as long as it has connections, and a while longer.
  */
 struct backend {
-	LIST_ENTRY(backend) link; /* in its bucket */
+	struct table_node node;
+	TAILQ_ENTRY(backend) member; /* of the pool's backends */
 	struct pool *pool;
 	enum job_url_scheme scheme;
 	uint16_t port;
@@ -70,14 +72,9 @@ struct backend {
 	char text[];
 };
 
-LIST_HEAD(bucket, backend);
-
-#define BACKEND_BUCKETS 4096
-
 /* Where a walk over all backends and connections stands (walk.c). */
 struct pool_walk {
-	size_t bucket;		       /* the next one */
-	const struct backend *backend; /* the next one of the bucket before; NULL: none is left */
+	const struct backend *backend;	       /* the next one; NULL: none is left */
 	const struct backend_conn *connection; /* NULL: none is left */
 };
 
@@ -92,9 +89,10 @@ struct pool {
 	LIST_HEAD(, backend_conn) all; /* connections in any state, the newest first */
 	size_t connections;	       /* how many they are */
 	size_t parallel_count;	       /* sockets of parallel dials, in addition to theirs */
-	size_t hand;		       /* the bucket where pool_make_room looks next */
 	struct pool_walk walk;
-	struct bucket buckets[BACKEND_BUCKETS];
+	struct table table;		/* the backends by name, port, scheme and source */
+	TAILQ_HEAD(, backend) backends; /* the newest first */
+	struct backend *hand;		/* where pool_make_room looks next; NULL: at the first */
 };
 
 enum dial_state {

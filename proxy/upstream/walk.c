@@ -1,18 +1,14 @@
 /* walk.c - from one backend, and one connection to a backend, to the next, for live dumps. */
 #include "upstream/pool_state.h"
 
-/* The next backend of the walk; NULL: it has been through all buckets. */
+/* The next backend of the walk; NULL: it has been through all. */
 static const struct backend *
 next_backend(struct pool *pool)
 {
-	struct pool_walk *walk = &pool->walk;
-	const struct backend *backend;
+	const struct backend *backend = pool->walk.backend;
 
-	while (walk->backend == NULL && walk->bucket < BACKEND_BUCKETS)
-		walk->backend = LIST_FIRST(&pool->buckets[walk->bucket++]);
-	backend = walk->backend;
 	if (backend != NULL)
-		walk->backend = LIST_NEXT(backend, link);
+		pool->walk.backend = TAILQ_NEXT(backend, member);
 	return backend;
 }
 
@@ -29,7 +25,8 @@ dump_connection(const struct backend_conn *connection, struct dump *dump)
 void
 pool_walk_begin(struct pool *pool)
 {
-	pool->walk = (struct pool_walk){.connection = LIST_FIRST(&pool->all)};
+	pool->walk = (struct pool_walk){
+	    .backend = TAILQ_FIRST(&pool->backends), .connection = LIST_FIRST(&pool->all)};
 }
 
 bool
@@ -53,7 +50,7 @@ void
 walk_removes_backend(struct pool *pool, const struct backend *backend)
 {
 	if (pool->walk.backend == backend)
-		pool->walk.backend = LIST_NEXT(backend, link);
+		pool->walk.backend = TAILQ_NEXT(backend, member);
 }
 
 void

@@ -1,0 +1,169 @@
+/* backends_test.c - many backends, and names that were chosen to collide. */
+#include "pool_world.h"
+
+#define MANY 10000
+#define CHOSEN 300
+
+static struct pool_world world;
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	world_open(&world);
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	world_close(&world);
+	return 0;
+}
+
+static struct backend *
+enter(struct slice host, uint16_t port, enum job_url_scheme scheme, enum backend_source source)
+{
+	const struct job_url target = {.scheme = scheme, .host = host, .port = port};
+	struct backend *backend = pool_enter(world.pool, &target, source);
+
+	assert_non_null(backend);
+	return backend;
+}
+
+static struct slice
+host_of(size_t number, char out[32])
+{
+	return (struct slice){
+	    out, (size_t)snprintf(out, 32, "10.0.%zu.%zu", number >> 8 & 255, number & 255)};
+}
+
+static void
+each_job_has_its_own(void **state)
+{
+	static struct backend *backends[MANY];
+	const struct table *table = &world.pool->table;
+	size_t passed = 0;
+	char text[32];
+
+	(void)state;
+	for (size_t i = 0; i < MANY; i++)
+		backends[i] = enter(host_of(i, text), 80, JOB_URL_HTTP, BACKEND_OF_RECORD);
+	assert_int_equal(table->count, MANY);
+	for (size_t i = 0; i < MANY; i++)
+		assert_ptr_equal(
+		    backends[i], enter(host_of(i, text), 80, JOB_URL_HTTP, BACKEND_OF_RECORD));
+	assert_int_equal(table->count, MANY);
+	/* A search looks at one line, but for few. */
+	for (size_t i = 0; i <= table->lines.mask; i++)
+		passed += table->lines.at[i].passed;
+	assert_true(passed < MANY / 10);
+	for (size_t i = 0; i < MANY; i++) {
+		pool_leave(backends[i]);
+		pool_leave(backends[i]);
+	}
+}
+
+static void
+each_part_of_the_place_counts(void **state)
+{
+	struct backend *backends[] = {
+	    enter(SLICE("10.0.0.1"), 80, JOB_URL_HTTP, BACKEND_OF_RECORD),
+	    enter(SLICE("10.0.0.1"), 81, JOB_URL_HTTP, BACKEND_OF_RECORD),
+	    enter(SLICE("10.0.0.1"), 80, JOB_URL_H2C, BACKEND_OF_RECORD),
+	    enter(SLICE("10.0.0.1"), 80, JOB_URL_HTTP, BACKEND_OF_CONFIGURATION),
+	    enter(SLICE("10.0.0.2"), 80, JOB_URL_HTTP, BACKEND_OF_RECORD),
+	};
+	size_t count = sizeof(backends) / sizeof(backends[0]);
+
+	(void)state;
+	for (size_t i = 0; i < count; i++)
+		for (size_t j = 0; j < i; j++)
+			assert_ptr_not_equal(backends[i], backends[j]);
+	for (size_t i = 0; i < count; i++)
+		pool_leave(backends[i]);
+}
+
+/* FNV-1a, which has no key: names with equal hashes are easy to choose. */
+static uint32_t
+plain_hash(struct slice name)
+{
+	uint32_t hash = 2166136261u;
+
+	for (size_t i = 0; i < name.len; i++)
+		hash = (hash ^ (unsigned char)name.at[i]) * 16777619u;
+	return (hash ^ hash >> 16) % 4096;
+}
+
+/* The lines at which searches for these backends begin are as different as chance makes them. */
+static void
+chosen_names_do_not_collide(void **state)
+{
+	struct backend *backends[CHOSEN];
+	bool used[1024] = {false};
+	size_t found = 0, different = 0;
+	char text[32];
+
+	(void)state;
+	for (size_t i = 0; found < CHOSEN; i++) {
+		struct slice name = {text, (size_t)snprintf(text, sizeof(text), "job-%zu.test", i)};
+
+		if (plain_hash(name) == 0)
+			backends[found++] = enter(name, 80, JOB_URL_HTTP, BACKEND_OF_RECORD);
+	}
+	for (size_t i = 0; i < CHOSEN; i++) {
+		size_t line = backends[i]->node.hash % 1024;
+
+		different += !used[line];
+		used[line] = true;
+	}
+	assert_true(different > 200); /* 260 of 1024 are expected */
+	for (size_t i = 0; i < CHOSEN; i++)
+		pool_leave(backends[i]);
+}
+
+static void
+each_pool_has_a_key_of_its_own(void **state)
+{
+	struct pool_world other;
+	const unsigned char *one = (const unsigned char *)world.pool->table.key;
+
+	(void)state;
+	world_open(&other);
+	assert_memory_not_equal(one, other.pool->table.key, 16);
+	world_close(&other);
+}
+
+/* Idle connections go of one backend after the other; the hand never stands at one that is gone. */
+static void
+the_hand_leaves_a_backend_that_goes(void **state)
+{
+	struct backend *stays = enter(SLICE("10.0.0.1"), 80, JOB_URL_HTTP, BACKEND_OF_RECORD);
+	struct backend *goes = enter(SLICE("10.0.0.2"), 80, JOB_URL_HTTP, BACKEND_OF_RECORD);
+
+	(void)state;
+	assert_false(pool_make_room(world.pool)); /* both have been looked at */
+	world.pool->hand = goes;
+	pool_leave(goes);
+	ahead_ms += 120000; /* until it is forgotten */
+	TURN_UNTIL(&world, world.pool->table.count == 1);
+	assert_ptr_equal(world.pool->hand, stays);
+	assert_false(pool_make_room(world.pool));
+	assert_null(world.pool->hand);
+	pool_leave(stays);
+}
+
+int
+main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+	    TEST(each_job_has_its_own),
+	    TEST(each_part_of_the_place_counts),
+	    TEST(chosen_names_do_not_collide),
+	    TEST(each_pool_has_a_key_of_its_own),
+	    TEST(the_hand_leaves_a_backend_that_goes),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
