@@ -124,6 +124,52 @@ h2_frame_check(const struct h2_frame *frame, uint32_t size_max)
 	return fine;
 }
 
+static bool
+is_due(const struct h2_frame *frame, enum h2_due due)
+{
+	switch (due) {
+	case H2_DUE_ANY:
+		return true;
+	case H2_DUE_SETTINGS:
+		return frame->type == H2_SETTINGS && !h2_frame_has(frame, H2_ACK);
+	case H2_DUE_CONTINUATION:
+		return frame->type == H2_CONTINUATION;
+	}
+	return false;
+}
+
+bool
+h2_frame_next(struct slice in, enum h2_due due, struct h2_frame *frame, struct slice *payload,
+    struct h2_check *check)
+{
+	*payload = (struct slice){0};
+	if (in.len < H2_FRAME_HEAD_LEN)
+		return false;
+	*frame = h2_frame_read(in.at);
+	*check = is_due(frame, due) ? h2_frame_check(frame, H2_FRAME_SIZE_DEFAULT)
+				    : connection_error(H2_PROTOCOL_ERROR);
+	if (check->scope == H2_CONNECTION_BAD)
+		return true;
+	if (in.len - H2_FRAME_HEAD_LEN < frame->length)
+		return false;
+	*payload = (struct slice){in.at + H2_FRAME_HEAD_LEN, frame->length};
+	return true;
+}
+
+struct slice
+h2_due_text(enum h2_due due)
+{
+	switch (due) {
+	case H2_DUE_ANY:
+		break;
+	case H2_DUE_SETTINGS:
+		return SLICE("valid SETTINGS must come first");
+	case H2_DUE_CONTINUATION:
+		return SLICE("a valid CONTINUATION must follow");
+	}
+	return SLICE("frame not valid");
+}
+
 uint32_t
 h2_prefix_len(const struct h2_frame *frame)
 {

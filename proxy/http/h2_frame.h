@@ -95,9 +95,28 @@ h2_frame_has(const struct h2_frame *frame, enum h2_flag flag)
  * SETTINGS_MAX_FRAME_SIZE, and whether it belongs to a stream or to the connection. PUSH_PROMISE is
  * always an error: clients must not send it, and our SETTINGS forbid it to backends. An unknown
  * type is correct: ignore its payload (section 4.1). The caller checks what depends on the state of
- * a stream, and that an unfinished block is followed only by CONTINUATION.
+ * a stream.
  */
 struct h2_check h2_frame_check(const struct h2_frame *frame, uint32_t size_max);
+
+/* Which frames may come next on a connection. */
+enum h2_due {
+	H2_DUE_ANY,
+	H2_DUE_SETTINGS,     /* it begins: SETTINGS without ACK (section 3.4) */
+	H2_DUE_CONTINUATION, /* a block of fields is not complete (section 6.10) */
+};
+
+/*
+ * Read the frame at the start of `in`. False: more of it has to come. True: *check says what the
+ * frame deserves, and *payload is its payload, part of `in`. An error of the connection
+ * (H2_CONNECTION_BAD) is found in the frame's head alone; *payload is empty then. Our
+ * SETTINGS_MAX_FRAME_SIZE is H2_FRAME_SIZE_DEFAULT.
+ */
+bool h2_frame_next(struct slice in, enum h2_due due, struct h2_frame *frame, struct slice *payload,
+    struct h2_check *check);
+
+/* The text of a GOAWAY, when h2_frame_next has found an error of the connection. */
+struct slice h2_due_text(enum h2_due due);
 
 /*
  * How many bytes of DATA or HEADERS come before the content: a pad length and a priority, 0 to 6

@@ -266,43 +266,25 @@ on_frame(struct http2_session *session, const struct h2_frame *frame, struct sli
 	}
 }
 
-/* True when this frame may come now. False: an error, which has been answered. */
+/*
+ * Take the next frame off `in`. False: no whole frame is there, or it was an error, which has been
+ * answered.
+ */
 static bool
-may_come(struct http2_session *session, const struct h2_frame *frame)
+next_frame(struct http2_session *session, struct h2_frame *frame, struct slice *payload,
+    struct h2_check *check)
 {
-	if (!session->settings.received &&
-	    (frame->type != H2_SETTINGS || h2_frame_has(frame, H2_ACK))) {
-		http2_fail(session, H2_PROTOCOL_ERROR, SLICE("SETTINGS must come first"));
-		return false;
-	}
-	if (session->block.stream != 0 && frame->type != H2_CONTINUATION) {
-		http2_fail(session, H2_PROTOCOL_ERROR, SLICE("CONTINUATION must follow"));
-		return false;
-	}
-	return true;
-}
+	enum h2_due due = !session->settings.received  ? H2_DUE_SETTINGS
+			  : session->block.stream != 0 ? H2_DUE_CONTINUATION
+						       : H2_DUE_ANY;
 
-/* Take the next frame off `in`. False: no whole frame is there, or it was wrong. */
-static bool
-next_frame(struct http2_session *session, struct h2_frame *frame, struct slice *payload)
-{
-	struct buffer *in = session->in;
-	struct h2_check check;
-
-	if (buffer_len(in) < H2_FRAME_HEAD_LEN)
+	if (!h2_frame_next(buffer_bytes(session->in), due, frame, payload, check))
 		return false;
-	*frame = h2_frame_read(in->bytes + in->start);
-	check = h2_frame_check(frame, H2_FRAME_SIZE_DEFAULT);
-	if (!may_come(session, frame))
-		return false;
-	if (check.scope == H2_CONNECTION_BAD) {
-		passes(session, check, frame->stream);
+	if (check->scope == H2_CONNECTION_BAD) {
+		http2_fail(session, check->error, h2_due_text(due));
 		return false;
 	}
-	if (buffer_len(in) - H2_FRAME_HEAD_LEN < frame->length)
-		return false;
-	*payload = (struct slice){in->bytes + in->start + H2_FRAME_HEAD_LEN, frame->length};
-	in->start += H2_FRAME_HEAD_LEN + frame->length;
+	session->in->start += H2_FRAME_HEAD_LEN + frame->length;
 	return true;
 }
 
@@ -331,6 +313,7 @@ http2_read_frames(struct http2_session *session, unsigned *frames, unsigned *req
 {
 	struct h2_frame frame;
 	struct slice payload;
+	struct h2_check check;
 
 	if (session->in == NULL)
 		return false;
@@ -341,12 +324,12 @@ http2_read_frames(struct http2_session *session, unsigned *frames, unsigned *req
 			return true;
 		if (!http2_may_read(session))
 			break;
-		if (!next_frame(session, &frame, &payload))
+		if (!next_frame(session, &frame, &payload, &check))
 			break;
 		--*frames;
 		if (session->block.stream == 0)
 			session->begun_ms = 0;
-		if (passes(session, h2_frame_check(&frame, H2_FRAME_SIZE_DEFAULT), frame.stream))
+		if (passes(session, check, frame.stream))
 			on_frame(session, &frame, payload, requests);
 	}
 	return false;

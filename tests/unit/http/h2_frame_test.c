@@ -243,6 +243,64 @@ windows(void **state)
 	assert_int_equal(window, -H2_WINDOW_LIMIT);
 }
 
+/* ---- the next frame of a connection ---- */
+
+static void
+the_next_frame(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t len;
+		enum h2_due due;
+		bool found;
+		struct h2_check check;
+	} rows[] = {
+	    {"", 0, H2_DUE_ANY, false, OK},
+	    {"\x00\x00\x04\x08\x00\x00\x00\x00", 8, H2_DUE_ANY, false, OK},
+	    {"\x00\x00\x04\x08\x00\x00\x00\x00\x00\x00\x00\x00", 12, H2_DUE_ANY, false, OK},
+	    {"\x00\x00\x04\x08\x00\x00\x00\x00\x00\x00\x00\x00\x01", 13, H2_DUE_ANY, true, OK},
+	    {"\x00\x00\x04\x08\x00\x00\x00\x00\x00\x00\x00\x00\x01more", 17, H2_DUE_ANY, true, OK},
+	    /* Errors of the connection are found before the payload, those of a stream after it. */
+	    {"\x00\x00\x05\x08\x00\x00\x00\x00\x00", 9, H2_DUE_ANY, true, SIZE},
+	    {"\x00\x40\x01\x00\x00\x00\x00\x00\x01", 9, H2_DUE_ANY, true, SIZE},
+	    {"\x00\x00\x01\x02\x00\x00\x00\x00\x01", 9, H2_DUE_ANY, false, OK},
+	    {"\x00\x00\x01\x02\x00\x00\x00\x00\x01x", 10, H2_DUE_ANY, true, STREAM_SIZE},
+	    /* The first frame. */
+	    {"\x00\x00\x00\x04\x00\x00\x00\x00\x00", 9, H2_DUE_SETTINGS, true, OK},
+	    {"\x00\x00\x00\x04\x01\x00\x00\x00\x00", 9, H2_DUE_SETTINGS, true, PROTOCOL},
+	    {"\x00\x00\x08\x06\x00\x00\x00\x00\x00", 9, H2_DUE_SETTINGS, true, PROTOCOL},
+	    {"\x00\x00\x00\x7f\x00\x00\x00\x00\x00", 9, H2_DUE_SETTINGS, true, PROTOCOL},
+	    /* Within a block of fields: even a frame of an unknown type. */
+	    {"\x00\x00\x00\x09\x04\x00\x00\x00\x01", 9, H2_DUE_CONTINUATION, true, OK},
+	    {"\x00\x00\x00\x7f\x00\x00\x00\x00\x01", 9, H2_DUE_CONTINUATION, true, PROTOCOL},
+	    {"\x00\x00\x00\x04\x00\x00\x00\x00\x00", 9, H2_DUE_CONTINUATION, true, PROTOCOL},
+	    {"\x00\x00\x00\x09\x04\x00\x00\x00\x00", 9, H2_DUE_CONTINUATION, true, PROTOCOL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		char *exact = malloc(rows[i].len + 1); /* so that ASan sees a byte too many */
+		struct h2_frame frame;
+		struct slice payload;
+		struct h2_check check;
+
+		assert_non_null(exact);
+		memcpy(exact, rows[i].bytes, rows[i].len);
+		exact = realloc(exact, rows[i].len > 0 ? rows[i].len : 1);
+		assert_non_null(exact);
+		assert_int_equal(h2_frame_next((struct slice){exact, rows[i].len}, rows[i].due,
+				     &frame, &payload, &check),
+		    rows[i].found);
+		if (rows[i].found) {
+			assert_int_equal(check.scope, rows[i].check.scope);
+			assert_int_equal(check.error, rows[i].check.error);
+			assert_int_equal(
+			    payload.len, check.scope == H2_CONNECTION_BAD ? 0 : frame.length);
+		}
+		free(exact);
+	}
+}
+
 int
 main(void)
 {
@@ -252,6 +310,7 @@ main(void)
 	    cmocka_unit_test(prefixes),
 	    cmocka_unit_test(payloads),
 	    cmocka_unit_test(windows),
+	    cmocka_unit_test(the_next_frame),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
