@@ -1,8 +1,11 @@
-/* cascade_script.h - deletes a token and its descendants, in batches. */
+/* cascade_script.h - deletes a token, and counts its descendants or deletes them, too, in batches.
+ */
 #ifndef JOBGATE_REDIS_CASCADE_SCRIPT_H
 #define JOBGATE_REDIS_CASCADE_SCRIPT_H
 
+#include "auth/redis/delete_script.h"
 #include "auth/redis/made_script.h"
+#include "auth/redis/scope_script.h"
 
 /*
  * KEYS and ARGV as for MADE_SCRIPT. Deletes the token, unless it is gone, then up to CASCADE_STEPS
@@ -84,5 +87,24 @@ static const char script_cascade[] = MADE_SCRIPT MADE_KEEP
     "  redis.call('ZREM', KEYS[2], '-')\n"
     "end\n"
     "return answer\n";
+
+/* KEYS and ARGV as for MADE_SCRIPT. Returns {1, or 0 when there was no record, remaining()}. */
+static const char script_delete_token[] =
+    TOKEN_WITHIN MADE_SCRIPT DELETE_WITHIN MADE_REMAINING "if gone == 0 then return {0, 0, 0} end\n"
+							  "return {1, remaining()}\n";
+
+/*
+ * KEYS: what is kept of the token that is gone. ARGV: its id, its creator (an id, local, or ''
+ * when that is not known), its selector, the key prefixes of the sets made and of the records of
+ * tokens. Returns 1, 0 when the store knows this token already, or -1 when the token would be among
+ * those that created its creator.
+ */
+static const char script_gone[] = MADE_KEEP MADE_CIRCULAR
+    "local id, maker, made = ARGV[1], ARGV[2], ARGV[4]\n"
+    "if redis.call('EXISTS', KEYS[1], ARGV[5] .. id) > 0 then return 0 end\n"
+    "if circular(made, ARGV[5], id, maker) then return -1 end\n"
+    "if #maker == 16 then redis.call('SADD', made .. maker, id) end\n"
+    "remember(made, id, maker, ARGV[3])\n"
+    "return 1\n";
 
 #endif

@@ -4,31 +4,9 @@
 #include "auth/redis/arguments.h"
 #include "auth/redis/cascade_script.h"
 #include "auth/redis/connection.h"
-#include "auth/redis/delete_script.h"
-#include "auth/redis/made_script.h"
-#include "auth/redis/scope_script.h"
 #include "auth/redis/store_operation.h"
 
-/* KEYS and ARGV as for MADE_SCRIPT. Returns {1, or 0 when there was no record, remaining()}. */
-static const char script_delete[] =
-    TOKEN_WITHIN MADE_SCRIPT DELETE_WITHIN MADE_REMAINING "if gone == 0 then return {0, 0, 0} end\n"
-							  "return {1, remaining()}\n";
-
-/*
- * KEYS: what is kept of the token that is gone. ARGV: its id, its creator (an id, local, or ''
- * when that is not known), its selector, the key prefixes of the sets made and of the records of
- * tokens. Returns 1, 0 when the store knows this token already, or -1 when the token would be among
- * those that created its creator.
- */
-static const char script_gone[] = MADE_KEEP MADE_CIRCULAR
-    "local id, maker, made = ARGV[1], ARGV[2], ARGV[4]\n"
-    "if redis.call('EXISTS', KEYS[1], ARGV[5] .. id) > 0 then return 0 end\n"
-    "if circular(made, ARGV[5], id, maker) then return -1 end\n"
-    "if #maker == 16 then redis.call('SADD', made .. maker, id) end\n"
-    "remember(made, id, maker, ARGV[3])\n"
-    "return 1\n";
-
-/* The answer of script_delete. */
+/* The answer of script_delete_token. */
 static void
 read_deleted(struct operation *operation, const redisReply *reply)
 {
@@ -94,7 +72,7 @@ store_token_delete(struct store *store, struct slice id, const struct label_set 
 {
 	struct operation operation = operation_change(RECORD_TOKEN, id, read_deleted, done, ctx);
 
-	run(store, script_delete, &operation, scope);
+	run(store, script_delete_token, &operation, scope);
 }
 
 void

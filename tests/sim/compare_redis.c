@@ -256,9 +256,11 @@ compare_step(struct comparison *comparison)
 	    {"PING"},
 	};
 	const size_t count = sizeof(commands) / sizeof(commands[0]);
-	size_t choice = (size_t)random_below(random, count + 4);
+	size_t choice = (size_t)random_below(random, count + 12);
 
-	if (choice > count)
+	if (choice > count + 3)
+		compare_scripts(comparison, which, PLAIN);
+	else if (choice > count)
 		compare_family(comparison, which);
 	else if (choice < count)
 		compare(comparison, which, commands[choice]);

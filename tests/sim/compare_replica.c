@@ -125,7 +125,15 @@ step(struct comparison *comparison)
 	    {"GET", key}, {"SET", key, "x"}, {"HSET", key, "x", "1"}, {"DEL", key}, {"PING"}};
 	const size_t count = sizeof(reads) / sizeof(reads[0]);
 
-	if (random_chance(random, 500)) {
+	if (random_chance(random, 100)) {
+		compare_scripts(comparison, REPLICA, REPLICA_PLAIN);
+	} else if (random_chance(random, 100)) {
+		const char *wait = random_chance(random, 500) ? "1" : "2";
+
+		catch_up(comparison);
+		compare(comparison, PLAIN, (const char *[]){"WAIT", wait, "3", NULL});
+		compare(comparison, REPLICA_PLAIN, (const char *[]){"WAIT", "0", "3", NULL});
+	} else if (random_chance(random, 500)) {
 		const char *words[5] = {NULL};
 
 		memcpy(words, reads[random_below(random, count)], sizeof(reads[0]));

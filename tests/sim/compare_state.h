@@ -46,6 +46,11 @@ void compare_ask(struct pair *pair, bool real, const char *const *words, struct 
 /* One step with tokens that have created others. */
 void compare_family(struct comparison *comparison, unsigned which);
 
+/*
+ * One step with scripts of the control process, on the connection `plain`; `which` does the rest.
+ */
+void compare_scripts(struct comparison *comparison, unsigned which, unsigned plain);
+
 /* One of these words. */
 const char *compare_draw(struct random *random, const char *const *words, size_t count);
 

@@ -18,6 +18,7 @@ client_free(struct redis_client *client)
 {
 	LIST_REMOVE(client, link);
 	alarm_stop(&client->thaw);
+	alarm_stop(&client->wait_ends);
 	end_close(client->end);
 	bytes_free(&client->in);
 	bytes_free(&client->out);
@@ -76,8 +77,8 @@ parse(const struct bytes *bytes, struct slice words[REDIS_WORDS_MAX], size_t *co
 	return true;
 }
 
-static void
-client_run(struct redis_client *client)
+void
+redis_client_run(struct redis_client *client)
 {
 	struct slice words[REDIS_WORDS_MAX];
 	size_t count, len;
@@ -86,7 +87,7 @@ client_run(struct redis_client *client)
 		alarm_set(&client->thaw, client->redis->frozen_ns);
 		return;
 	}
-	while (client->in.len > 0 && parse(&client->in, words, &count, &len)) {
+	while (!client->waits && client->in.len > 0 && parse(&client->in, words, &count, &len)) {
 		redis_command_run(client, words, count);
 		bytes_drop(&client->in, len);
 	}
@@ -96,7 +97,7 @@ client_run(struct redis_client *client)
 static void
 on_thaw(struct alarm *alarm)
 {
-	client_run(container_of(alarm, struct redis_client, thaw));
+	redis_client_run(container_of(alarm, struct redis_client, thaw));
 }
 
 static void
@@ -113,7 +114,7 @@ on_change(struct end *end)
 		client_free(client);
 		return;
 	}
-	client_run(client);
+	redis_client_run(client);
 }
 
 static void
@@ -128,6 +129,7 @@ on_accepted(struct listener *listener, struct end *end)
 	client->end = end;
 	client->id = redis->next_id++;
 	client->thaw.fire = on_thaw;
+	client->begun_ns = schedule_now_ns();
 	end->owner = client;
 	end->changed = on_change;
 	LIST_INSERT_HEAD(&redis->clients, client, link);

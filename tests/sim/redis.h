@@ -11,6 +11,13 @@
 
 #define REDIS_WORDS_MAX 64
 
+/* The commands of one script, each of which is a few words and then NULL. */
+#define REDIS_EFFECTS_MAX 1024
+struct redis_effects {
+	char *words[REDIS_EFFECTS_MAX];
+	size_t count;
+};
+
 struct redis_client;
 
 /* A command on its way from a primary to a replica. */
@@ -47,6 +54,12 @@ struct redis {
 	const struct redis_client *running;
 	char *delayed[REDIS_WORDS_MAX];
 	size_t delayed_count;
+	struct redis_effects effects; /* of the script that runs */
+	bool is_full;		      /* it takes nothing that needs memory (OOM) */
+	bool fails_scripts;	      /* a script that changes something answers with an error */
+	/* A script of another program than ours has run: NULL: nobody wants to know. */
+	void (*scripted)(struct redis *redis, const struct redis_client *client);
+	void *scripted_ctx;
 	uint64_t commands;
 	uint64_t offset; /* changes that it has made or taken from its primary */
 	struct redis_link link;
@@ -86,6 +99,9 @@ void redis_catch_up(struct redis *redis);
 /* CLIENT KILL TYPE normal, and pubsub. */
 void redis_drop_clients(struct redis *redis);
 
+/* Replicas have more than before, or there are fewer: clients that wait for them may go on. */
+void redis_look_at_waits(struct redis *redis);
+
 /* Nothing is answered until then. */
 void redis_freeze(struct redis *redis, uint64_t until_ns);
 
@@ -107,6 +123,12 @@ struct redis_client {
 	bool subscribed, tracking;
 	struct bytes in, out;
 	struct alarm thaw;
+	uint64_t begun_ns;    /* when it connected */
+	uint64_t last_offset; /* of its last change */
+	/* WAIT: it does nothing else until so many replicas have that, or until then. */
+	bool waits;
+	unsigned wait_replicas;
+	struct alarm wait_ends;
 };
 
 /* Carry out one command; its reply is appended to client->out. */
@@ -119,8 +141,14 @@ void redis_tell_all(struct redis *redis);
 /* Delete a key that has ended. Replicas wait for their primary to tell them. */
 void redis_expire(struct redis *redis, struct redis_key *key);
 
-/* Send a change to all replicas. */
+/* Send a change to all replicas: commands, with NULL between two of them. */
 void redis_replicate(struct redis *redis, const char *const *words, size_t count);
+
+/* Go on with what a client has sent. */
+void redis_client_run(struct redis_client *client);
+
+/* The server becomes a replica: nobody waits for its replicas any more. */
+void redis_end_waits(struct redis *redis);
 
 /* The command that runs has come to its end. */
 void redis_tell_delayed(struct redis *redis);

@@ -8,7 +8,8 @@ struct call {
 	struct redis_client *client;
 	struct redis *redis;
 	size_t count;
-	const char *words[REDIS_WORDS_MAX];
+	const char *words[REDIS_WORDS_MAX + 1];
+	const char *error; /* of a script whose command was refused; NULL: none was */
 };
 
 /* Append to the client's replies: a whole line, a number, the head of an array, a text. */
@@ -23,7 +24,10 @@ void redis_reply_hash(struct call *call, const struct redis_key *key);
 /* What a command sees of a key. One past its end is deleted, unless writes are paused. */
 struct redis_key *redis_find(struct redis *redis, const char *name);
 
-/* A command inside a script that writes; its reply is dropped. Words are text, NULL at the end. */
+/*
+ * A command inside a script that writes; its reply is dropped. Words are text, NULL at the end.
+ * Does nothing once one was refused, which is call->error.
+ */
 void redis_call_inner(struct call *call, const char *const *words);
 
 void redis_do_eval(struct call *call);
@@ -34,5 +38,6 @@ void redis_do_subscribe(struct call *call);
 void redis_do_role(struct call *call);
 void redis_do_sentinel(struct call *call);
 void redis_do_info(struct call *call);
+void redis_do_wait(struct call *call);
 
 #endif

@@ -295,6 +295,16 @@ do_pexpire(struct call *call)
 }
 
 static void
+do_expire(struct call *call)
+{
+	static char ms[24];
+
+	snprintf(ms, sizeof(ms), "%s000", call->words[2]);
+	call->words[2] = ms;
+	do_pexpire(call);
+}
+
+static void
 do_persist(struct call *call)
 {
 	struct redis_key *key = redis_find(call->redis, call->words[1]);
@@ -326,6 +336,7 @@ static const struct command {
 	bool keyed;   /* a cut node of a cluster refuses it */
 	bool writes;  /* replicas get it; they refuse it from others */
 	void (*run)(struct call *call);
+	bool grows; /* a full server refuses it */
 } commands[] = {
     {"hgetall", 2, true, false, do_hgetall},
     {"pttl", 2, true, false, do_pttl},
@@ -335,16 +346,18 @@ static const struct command {
     {"get", 2, true, false, do_get},
     {"mget", 2, true, false, do_mget},
     {"eval_ro", 4, true, false, redis_do_eval},
-    {"eval", 4, true, true, redis_do_eval},
-    {"sadd", 3, true, true, do_sadd},
+    {"eval", 4, true, false, redis_do_eval},
+    {"wait", 3, false, false, redis_do_wait},
+    {"sadd", 3, true, true, do_sadd, true},
     {"srem", 3, true, true, do_srem},
     {"scard", 2, true, false, do_scard},
-    {"zadd", 4, true, true, do_zadd},
+    {"zadd", 4, true, true, do_zadd, true},
     {"zrem", 3, true, true, do_zrem},
-    {"set", 3, true, true, do_set},
-    {"hset", 4, true, true, do_hset},
+    {"set", 3, true, true, do_set, true},
+    {"hset", 4, true, true, do_hset, true},
     {"hdel", 3, true, true, do_hdel},
     {"del", 2, true, true, do_del},
+    {"expire", 3, true, true, do_expire},
     {"pexpire", 3, true, true, do_pexpire},
     {"pexpireat", 3, true, true, do_pexpireat},
     {"persist", 2, true, true, do_persist},
@@ -366,17 +379,65 @@ command_of(const struct call *call)
 	return NULL;
 }
 
-/* Replicas get the whole script, with the same effect as Redis's changes one by one. */
+/* What replicas get of a script: its commands, all at once. */
+static void
+note_effect(struct redis_effects *effects, const struct call *call)
+{
+	if (effects->count + call->count + 1 > REDIS_EFFECTS_MAX)
+		abort();
+	if (effects->count > 0)
+		effects->words[effects->count++] = NULL;
+	for (size_t i = 0; i < call->count; i++)
+		effects->words[effects->count++] = strdup(call->words[i]);
+}
+
+/* A full server refuses only the first change of a script. NULL: it takes the command. */
+static const char *
+refusal(const struct call *call, const struct command *command)
+{
+	if (call->client->end == NULL)
+		return NULL;
+	if (call->redis->link.primary != NULL)
+		return "-READONLY You can't write against a read only replica.";
+	if (call->redis->is_full && command->grows && call->redis->effects.count == 0)
+		return "-OOM command not allowed when used memory > 'maxmemory'.";
+	return NULL;
+}
+
 void
 redis_call_inner(struct call *call, const char *const *words)
 {
 	struct redis_client nobody = {.redis = call->redis};
 	struct call inner = {.client = &nobody, .redis = call->redis};
+	const struct command *command;
 
 	for (; words[inner.count] != NULL; inner.count++)
 		inner.words[inner.count] = words[inner.count];
-	command_of(&inner)->run(&inner);
+	command = command_of(&inner);
+	if (call->error == NULL)
+		call->error = refusal(call, command);
+	if (call->error != NULL)
+		return;
+	command->run(&inner);
+	note_effect(&call->redis->effects, &inner);
 	bytes_free(&nobody.out);
+}
+
+/* The script has come to its end. */
+static void
+replicate_effects(struct call *call)
+{
+	struct redis_effects *effects = &call->redis->effects;
+
+	if (effects->count == 0)
+		return;
+	redis_replicate(call->redis, (const char *const *)effects->words, effects->count);
+	call->client->last_offset = call->redis->offset;
+	for (size_t i = 0; i < effects->count; i++)
+		free(effects->words[i]);
+	effects->count = 0;
+	if (call->client->end != NULL && call->redis->scripted != NULL)
+		call->redis->scripted(call->redis, call->client);
 }
 
 static void
@@ -385,8 +446,11 @@ run(struct call *call, const struct command *command)
 	call->redis->running = call->client;
 	command->run(call);
 	redis_tell_delayed(call->redis);
-	if (command->writes)
+	if (command->writes) {
 		redis_replicate(call->redis, call->words, call->count);
+		call->client->last_offset = call->redis->offset;
+	}
+	replicate_effects(call);
 }
 
 void

@@ -7,18 +7,17 @@
 #include "redis.h"
 #include "trace.h"
 
-#define WORDS_MAX 32
-
 struct redis_change {
 	STAILQ_ENTRY(redis_change) next;
 	uint64_t due_ns, offset;
-	char *words[WORDS_MAX + 1];
+	size_t count;
+	char *words[]; /* NULL behind each command */
 };
 
 static void
 change_free(struct redis_change *change)
 {
-	for (size_t i = 0; change->words[i] != NULL; i++)
+	for (size_t i = 0; i < change->count; i++)
 		free(change->words[i]);
 	free(change);
 }
@@ -67,6 +66,7 @@ sync_all(struct redis *redis)
 	redis->offset = primary->offset;
 	redis->link.synced = true;
 	LIST_INSERT_HEAD(&primary->replicas, redis, sibling);
+	redis_look_at_waits(primary);
 	trace_event("redis", "has a copy", redis->offset, 0);
 }
 
@@ -74,8 +74,11 @@ static void
 apply(struct redis *redis, struct redis_change *change)
 {
 	redis->offset = change->offset;
-	redis_do(redis, (const char *const *)change->words);
+	for (size_t i = 0; i < change->count; i++)
+		if (i == 0 || change->words[i - 1] == NULL)
+			redis_do(redis, (const char *const *)&change->words[i]);
 	change_free(change);
+	redis_look_at_waits(redis->link.primary);
 }
 
 static void
@@ -105,12 +108,14 @@ static void
 send_change(struct redis *replica, const char *const *words, size_t count)
 {
 	struct redis_link *link = &replica->link;
-	struct redis_change *change = calloc(1, sizeof(*change));
+	struct redis_change *change =
+	    calloc(1, sizeof(*change) + (count + 1) * sizeof(change->words[0]));
 
-	if (change == NULL || count > WORDS_MAX)
+	if (change == NULL)
 		abort();
+	change->count = count;
 	for (size_t i = 0; i < count; i++)
-		change->words[i] = strdup(words[i]);
+		change->words[i] = words[i] != NULL ? strdup(words[i]) : NULL;
 	change->offset = link->primary->offset;
 	change->due_ns = schedule_now_ns() + link->lag_ns;
 	if (change->due_ns < link->last_due_ns)
@@ -156,6 +161,7 @@ redis_follow(struct redis *redis, struct redis *primary)
 	struct redis_link *link = &redis->link;
 
 	leave(redis);
+	redis_end_waits(redis);
 	STAILQ_INIT(&link->changes);
 	link->primary = primary;
 	link->arrive.fire = on_arrive;

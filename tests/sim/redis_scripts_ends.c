@@ -1,67 +1,9 @@
-/*
- * redis_scripts.c - server-side scripts, known by their text, as C. A script that is not here fails
- * the run: add a row to `scripts`. Who tracks and runs a script is told of changes of its KEYS: so
- * it is in Redis 7.0, and later where these are what the script reads.
- */
-#include <stdio.h>
+/* redis_scripts_ends.c - scripts that delete tokens, as C. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "auth/redis/cascade_script.h"
-#include "auth/redis/record_script.h"
-#include "auth/redis/revoke_script.h"
-#include "redis_call.h"
-#include "trace.h"
-
-#define NAME_MAX_LEN 160
-
-/* A text of its own: what was read may be deleted next. */
-struct text {
-	char at[NAME_MAX_LEN];
-};
-
-static struct text
-join(const char *before, const char *id, const char *after)
-{
-	struct text text;
-
-	if (snprintf(text.at, sizeof(text.at), "%s%s%s", before, id, after) >= NAME_MAX_LEN)
-		abort();
-	return text;
-}
-
-/* ---- commands inside scripts ---- */
-
-static bool
-exists(struct call *call, const char *key)
-{
-	return redis_find(call->redis, key) != NULL;
-}
-
-/* False: there is no such field. */
-static bool
-get_field(struct call *call, const char *name, const char *field, struct text *value)
-{
-	struct redis_key *key = redis_find(call->redis, name);
-	const struct redis_field *found =
-	    key != NULL && key->type == REDIS_TYPE_HASH ? redis_field_find(key, field) : NULL;
-
-	value->at[0] = '\0';
-	if (found != NULL)
-		snprintf(value->at, sizeof(value->at), "%s", found->value);
-	return found != NULL;
-}
-
-static size_t
-members(struct call *call, const char *name)
-{
-	const struct redis_key *key = redis_find(call->redis, name);
-
-	return key != NULL ? key->field_count : 0;
-}
-
-#define DO(call, ...) redis_call_inner(call, (const char *const[]){__VA_ARGS__, NULL})
+#include "redis_script.h"
 
 /* ---- made_script.h ---- */
 
@@ -84,13 +26,13 @@ read_made(struct call *call, const char *const *argv)
 static struct text
 set_of(const struct made *made, const char *id)
 {
-	return join(made->made, id, "");
+	return script_join(made->made, id, "");
 }
 
 static struct text
 note_of(const struct made *made, const char *id)
 {
-	return join(made->made, id, ":of");
+	return script_join(made->made, id, ":of");
 }
 
 static void
@@ -102,18 +44,18 @@ remember(const struct made *made, const char *id, const char *maker, const char 
 static void
 leave(const struct made *made, struct text maker, const char *left)
 {
-	struct text id = join(left, "", "");
+	struct text id = script_join(left, "", "");
 
 	for (int i = 0; i < 100 && maker.at[0] != '\0'; i++) {
 		bool has_set, lives;
 
 		DO(made->call, "SREM", set_of(made, maker.at).at, id.at);
-		has_set = exists(made->call, set_of(made, maker.at).at);
-		lives = exists(made->call, join(made->records, maker.at, "").at);
+		has_set = script_exists(made->call, set_of(made, maker.at).at);
+		lives = script_exists(made->call, script_join(made->records, maker.at, "").at);
 		if (has_set || lives)
 			return;
 		id = maker;
-		get_field(made->call, note_of(made, id.at).at, "created_by", &maker);
+		script_field(made->call, note_of(made, id.at).at, "created_by", &maker);
 		DO(made->call, "DEL", note_of(made, id.at).at);
 	}
 }
@@ -132,36 +74,129 @@ delete_record(const struct made *made)
 {
 	struct call *call = made->call;
 	struct text quota, maker, selector;
-	bool has_quota = get_field(call, made->record, "quota", &quota);
-	bool nested = exists(call, set_of(made, made->id).at);
+	bool has_quota = script_field(call, made->record, "quota", &quota);
+	bool nested = script_exists(call, set_of(made, made->id).at);
 
-	get_field(call, made->record, "created_by", &maker);
-	if (!get_field(call, made->record, "selector", &selector))
-		selector = join("?", "", "");
+	script_field(call, made->record, "created_by", &maker);
+	if (!script_field(call, made->record, "selector", &selector))
+		selector = script_join("?", "", "");
 	DO(call, "ZREM", made->used, made->id);
 	DO(call, "ZREM", made->index, made->id);
 	DO(call, "DEL", made->record);
 	if (has_quota)
-		DO(call, "SREM", join(made->quotas, quota.at, "").at, made->id);
+		DO(call, "SREM", script_join(made->quotas, quota.at, "").at, made->id);
 	if (nested)
 		remember(made, made->id, maker.at, selector.at);
 	else
 		leave(made, maker, made->id);
 }
 
-static void
-run_revoke(struct call *call)
+void
+script_revoke_run(struct call *call)
 {
 	struct made made = read_made(call, &call->words[6]);
 	struct text hash;
-	bool within =
-	    get_field(call, made.record, "hash", &hash) && strcasecmp(hash.at, call->words[5]) == 0;
+	bool within = script_field(call, made.record, "hash", &hash) &&
+		      strcasecmp(hash.at, call->words[5]) == 0;
 
 	if (within)
 		delete_record(&made);
 	else if (made.writes)
 		write_nothing(&made);
 	redis_reply_number(call, within);
+}
+
+/* ---- made_script.h: what is left ---- */
+
+#define NODES_MAX 16 /* tokens of a run, or of a comparison */
+
+static bool
+contains(const struct text *texts, size_t count, const char *text)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(texts[i].at, text) == 0)
+			return true;
+	return false;
+}
+
+/* A copy of the members: the set changes while they are looked at. */
+static size_t
+copy_members(struct call *call, const char *name, struct text *ids, size_t most)
+{
+	const struct redis_key *key = redis_find(call->redis, name);
+	const struct redis_field *field;
+	size_t count = 0;
+
+	if (key == NULL)
+		return 0;
+	TAILQ_FOREACH(field, &key->fields, link)
+	if (count < most)
+		ids[count++] = script_join(field->name, "", "");
+	return count;
+}
+
+static void
+forget(const struct made *made, const char *node)
+{
+	struct text maker;
+
+	if (script_exists(made->call, set_of(made, node).at) ||
+	    script_exists(made->call, script_join(made->records, node, "").at))
+		return;
+	script_field(made->call, note_of(made, node).at, "created_by", &maker);
+	DO(made->call, "DEL", note_of(made, node).at);
+	leave(made, maker, node);
+}
+
+/* Those that exist. The runs have too few for it to end early. */
+static int64_t
+count_remaining(const struct made *made)
+{
+	struct text nodes[NODES_MAX] = {script_join(made->id, "", "")},
+		    seen[NODES_MAX] = {nodes[0]};
+	size_t left = 1, seen_count = 1;
+	int64_t count = 0;
+
+	while (left > 0) {
+		struct text node = nodes[--left], ids[NODES_MAX];
+		size_t members = copy_members(made->call, set_of(made, node.at).at, ids, NODES_MAX);
+
+		for (size_t i = 0; i < members; i++) {
+			bool lives =
+			    script_exists(made->call, script_join(made->records, ids[i].at, "").at);
+			bool nested = script_exists(made->call, set_of(made, ids[i].at).at);
+
+			if (!lives && !nested) {
+				DO(made->call, "SREM", set_of(made, node.at).at, ids[i].at);
+				DO(made->call, "DEL", note_of(made, ids[i].at).at);
+			} else if (!contains(seen, seen_count, ids[i].at)) {
+				count += lives;
+				if (nested)
+					nodes[left++] = ids[i];
+				seen[seen_count++] = ids[i];
+			}
+		}
+		forget(made, node.at);
+	}
+	return count;
+}
+
+void
+script_delete_token_run(struct call *call)
+{
+	struct made made = read_made(call, &call->words[6]);
+	bool lives = script_exists(call, made.record);
+
+	if (lives)
+		delete_record(&made);
+	else
+		DO(call, "ZREM", made.index, made.id), DO(call, "ZREM", made.used, made.id);
+	if (!lives && made.writes)
+		write_nothing(&made);
+	redis_reply_array(call, 3);
+	redis_reply_number(call, lives);
+	redis_reply_number(call, lives ? count_remaining(&made) : 0);
+	redis_reply_number(call, 0);
 }
 
 /* ---- cascade_script.h ---- */
@@ -179,23 +214,23 @@ static void
 remove_token(struct cascade *cascade, const char *id)
 {
 	const struct made *made = &cascade->made;
-	struct text key = join(made->records, id, ""), quota, maker, selector;
+	struct text key = script_join(made->records, id, ""), quota, maker, selector;
 	bool has_quota;
 
-	if (!exists(made->call, key.at))
+	if (!script_exists(made->call, key.at))
 		return;
-	has_quota = get_field(made->call, key.at, "quota", &quota);
-	get_field(made->call, key.at, "created_by", &maker);
-	if (!get_field(made->call, key.at, "selector", &selector))
-		selector = join("?", "", "");
-	if (exists(made->call, set_of(made, id).at))
+	has_quota = script_field(made->call, key.at, "quota", &quota);
+	script_field(made->call, key.at, "created_by", &maker);
+	if (!script_field(made->call, key.at, "selector", &selector))
+		selector = script_join("?", "", "");
+	if (script_exists(made->call, set_of(made, id).at))
 		remember(made, id, maker.at, selector.at);
 	DO(made->call, "ZREM", made->used, id);
 	DO(made->call, "ZREM", made->index, id);
 	DO(made->call, "DEL", key.at);
 	if (has_quota)
-		DO(made->call, "SREM", join(made->quotas, quota.at, "").at, id);
-	cascade->deleted[cascade->deleted_count++] = join(id, "", "");
+		DO(made->call, "SREM", script_join(made->quotas, quota.at, "").at, id);
+	cascade->deleted[cascade->deleted_count++] = script_join(id, "", "");
 }
 
 static void
@@ -204,41 +239,16 @@ unlink_from(struct cascade *cascade, const char *set, const char *id)
 	const struct made *made = &cascade->made;
 
 	DO(made->call, "SREM", set_of(made, set).at, id);
-	if (!exists(made->call, set_of(made, id).at))
+	if (!script_exists(made->call, set_of(made, id).at))
 		DO(made->call, "DEL", note_of(made, id).at);
 	cascade->moved++;
-}
-
-static bool
-was_seen(const struct cascade *cascade, const char *id)
-{
-	for (size_t i = 0; i < cascade->seen_count; i++)
-		if (strcmp(cascade->seen[i].at, id) == 0)
-			return true;
-	return false;
-}
-
-/* A copy of the members: the set changes while they are looked at. */
-static size_t
-copy_members(struct call *call, const char *name, struct text ids[STEPS], size_t most)
-{
-	const struct redis_key *key = redis_find(call->redis, name);
-	const struct redis_field *field;
-	size_t count = 0;
-
-	if (key == NULL)
-		return 0;
-	TAILQ_FOREACH(field, &key->fields, link)
-	if (count < most)
-		ids[count++] = join(field->name, "", "");
-	return count;
 }
 
 static void
 go_down(struct cascade *cascade, const char *id)
 {
-	cascade->path[cascade->depth++] = join(id, "", "");
-	cascade->seen[cascade->seen_count++] = join(id, "", "");
+	cascade->path[cascade->depth++] = script_join(id, "", "");
+	cascade->seen[cascade->seen_count++] = script_join(id, "", "");
 }
 
 /* Back to the node above: this one's set is empty, or only what stays is left in it. */
@@ -283,14 +293,14 @@ visit(struct cascade *cascade)
 	for (size_t i = 0; i < count && nested == NULL; i++) {
 		cascade->steps++;
 		remove_token(cascade, ids[i].at);
-		if (!exists(made->call, set_of(made, ids[i].at).at))
+		if (!script_exists(made->call, set_of(made, ids[i].at).at))
 			unlink_from(cascade, node.at, ids[i].at);
-		else if (was_seen(cascade, ids[i].at))
+		else if (contains(cascade->seen, cascade->seen_count, ids[i].at))
 			stay++;
 		else
 			nested = ids[i].at;
 	}
-	left = members(made->call, set_of(made, node.at).at);
+	left = script_members(made->call, set_of(made, node.at).at);
 	if (nested != NULL)
 		go_down(cascade, nested);
 	else if (left > stay)
@@ -299,8 +309,8 @@ visit(struct cascade *cascade)
 		go_up(cascade, node.at, left);
 }
 
-static void
-run_cascade(struct call *call)
+void
+script_cascade_run(struct call *call)
 {
 	static struct cascade cascade;
 	struct text maker;
@@ -308,13 +318,14 @@ run_cascade(struct call *call)
 	if (strcmp(call->words[5], "0") != 0)
 		abort(); /* nobody here has a scope */
 	cascade = (struct cascade){.made = read_made(call, &call->words[6])};
-	if (!get_field(call, cascade.made.record, "created_by", &maker))
-		get_field(call, note_of(&cascade.made, cascade.made.id).at, "created_by", &maker);
+	if (!script_field(call, cascade.made.record, "created_by", &maker))
+		script_field(
+		    call, note_of(&cascade.made, cascade.made.id).at, "created_by", &maker);
 	remove_token(&cascade, cascade.made.id);
 	go_down(&cascade, cascade.made.id);
 	while (cascade.depth > 0 && cascade.code == 0)
 		visit(&cascade);
-	if (!exists(call, set_of(&cascade.made, cascade.made.id).at)) {
+	if (!script_exists(call, set_of(&cascade.made, cascade.made.id).at)) {
 		DO(call, "DEL", note_of(&cascade.made, cascade.made.id).at);
 		leave(&cascade.made, maker, cascade.made.id);
 	}
@@ -324,38 +335,4 @@ run_cascade(struct call *call)
 	redis_reply_number(call, cascade.code);
 	for (size_t i = 0; i < cascade.deleted_count; i++)
 		redis_reply_text(call, cascade.deleted[i].at);
-}
-
-/* ---- all of them ---- */
-
-static void
-run_record(struct call *call)
-{
-	redis_reply_hash(call, redis_find(call->redis, call->words[3]));
-}
-
-/* words: EVAL, the text, how many keys, these, the arguments. */
-static const struct script {
-	const char *text;
-	size_t words;
-	void (*run)(struct call *call);
-} scripts[] = {
-    {RECORD_SCRIPT_GET, 4, run_record},
-    {script_revoke, 12, run_revoke},
-    {script_cascade, 12, run_cascade},
-};
-
-void
-redis_do_eval(struct call *call)
-{
-	for (size_t i = 0; call->client->tracking && i < strtoul(call->words[2], NULL, 10); i++)
-		redis_track(call->client, call->words[3 + i]);
-	for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++)
-		if (strcmp(call->words[1], scripts[i].text) == 0 &&
-		    call->count == scripts[i].words) {
-			scripts[i].run(call);
-			return;
-		}
-	trace_say("redis", "unknown script: %s", call->words[1]);
-	abort();
 }

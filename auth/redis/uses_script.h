@@ -1,0 +1,43 @@
+/* uses_script.h - server-side scripts that read a record with its last use, and write uses. */
+#ifndef JOBGATE_REDIS_USES_SCRIPT_H
+#define JOBGATE_REDIS_USES_SCRIPT_H
+
+#include "auth/redis/record_script.h"
+
+#define USES_LOOKS "4"
+
+/*
+ * KEYS[1]: the set of uses. ARGV: the prefix of token records, then ids and minutes. Workers never
+ * read this key, so Redis tells no client of the change. The clock of a gateway may be wrong: no
+ * use is later than the store's clock says. A few entries, drawn at random, are looked at each
+ * time: those of tokens that have ended by themselves, or were deleted by another program, go.
+ * Returns 1, or why the set cannot be written.
+ */
+static const char script_uses[] =
+    "local set, records = KEYS[1], ARGV[1]\n"
+    "local now = math.floor(tonumber(redis.call('TIME')[1]) / 60)\n"
+    "local function exists(id) return redis.call('EXISTS', records .. id) == 1 end\n"
+    "for i = 2, #ARGV, 2 do\n"
+    "  local minute = math.min(tonumber(ARGV[i + 1]), now)\n"
+    "  if exists(ARGV[i]) then\n"
+    "    local reply = redis.pcall('ZADD', set, 'GT', minute, ARGV[i])\n"
+    "    if type(reply) == 'table' then return reply.err end\n"
+    "  end\n"
+    "end\n"
+    "local some = redis.pcall('ZRANDMEMBER', set, " USES_LOOKS ", 'WITHSCORES')\n"
+    "for i = 1, #some, 2 do\n"
+    "  if not exists(some[i]) then redis.pcall('ZREM', set, some[i])\n"
+    "  elseif tonumber(some[i + 1]) > now then redis.pcall('ZADD', set, now, some[i]) end\n"
+    "end\n"
+    "return 1\n";
+
+/*
+ * Read one record. HGETALL alone would make Redis send all of a record of gigabytes for each
+ * request that names it. KEYS: the record. ARGV: the id, the set of uses. Returns the record, and
+ * the minute of its last use. The set is not among KEYS: an ACL that forbids it would refuse all of
+ * the script, not only this call.
+ */
+static const char script_get[] =
+    RECORD_SCRIPT_WHOLE "return {(whole(KEYS[1])), redis.pcall('ZSCORE', ARGV[2], ARGV[1])}\n";
+
+#endif
