@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <openssl/crypto.h>
+
 #include "auth/control/call.h"
 
 static const char memory_short[] =
@@ -19,8 +21,15 @@ reply_json(struct call *call, struct reply *reply, json_t *body)
 {
 	if (body != NULL) {
 		reply->len = json_dumpb(body, NULL, 0, JSON_COMPACT);
-		if (reply->len > 0 && (reply->content = malloc(reply->len)) != NULL)
-			json_dumpb(body, reply->content, reply->len, JSON_COMPACT);
+		if (reply->len > 0)
+			reply->content = malloc(reply->len);
+		/* It needs memory itself. Without it nothing, or only a part, is written. */
+		if (reply->content != NULL &&
+		    json_dumpb(body, reply->content, reply->len, JSON_COMPACT) != reply->len) {
+			OPENSSL_cleanse(reply->content, reply->len);
+			free(reply->content);
+			reply->content = NULL;
+		}
 		json_decref(body);
 	}
 	if (reply->content == NULL) {

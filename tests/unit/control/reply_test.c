@@ -1,0 +1,69 @@
+/* reply_test.c - answers when memory is short: whole, or one that says so; never a part. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "auth/control/call.h"
+#include "auth/control/reply.h"
+
+#define ALLOCATIONS 40 /* more than an answer needs */
+
+static unsigned allocations, failing; /* jansson's */
+
+static void *
+scarce_malloc(size_t size)
+{
+	return ++allocations == failing ? NULL : malloc(size);
+}
+
+static char sent[200];
+static unsigned status;
+
+static void
+note(struct call *call, const struct reply *reply)
+{
+	(void)call;
+	assert_true(reply->len < sizeof(sent));
+	memcpy(sent, reply->content, reply->len);
+	sent[reply->len] = '\0';
+	status = reply->status;
+	free(reply->content);
+}
+
+/* Allocation number n fails, n = 1, 2, ..., while the answer is written. */
+static void
+memory_is_short(void **state)
+{
+	struct call call = {.send = note};
+
+	(void)state;
+	for (unsigned n = 1; n <= ALLOCATIONS; n++) {
+		json_t *body;
+
+		failing = 0;
+		body = json_pack("{s:s, s:[i, i]}", "name", "a", "list", 1, 2);
+		failing = n;
+		allocations = 0;
+		call_answer(&call, 200, body);
+		if (status == 200)
+			assert_string_equal(sent, "{\"name\":\"a\",\"list\":[1,2]}");
+		else
+			assert_non_null(strstr(sent, "Internal Server Error"));
+	}
+	assert_int_equal(status, 200); /* the last one had all that it needed */
+	assert_true(allocations > 3);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(memory_is_short)};
+
+	json_set_alloc_funcs(scarce_malloc, free);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
