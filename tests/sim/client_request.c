@@ -23,13 +23,14 @@ draw_credential(struct client *client, struct exchange_plan *plan)
 	plan->token = (unsigned)random_below(&client->random, world->scenario.tokens);
 	token = &world->records.token[plan->token];
 	state = records_token_at(token, schedule_now_ns());
-	plan->value = state->value;
+	plan->value = records_shown_value(token, state->value);
 	if (state->previous != NO_VALUE && random_chance(&client->random, 400))
-		plan->value = (unsigned)state->previous; /* it has not got the new one yet */
+		/* it has not got the new one yet */
+		plan->value = records_shown_value(token, (unsigned)state->previous);
 	plan->credential_kind = CREDENTIAL_VALID;
 	if (state->leftover != NO_VALUE && random_chance(&client->random, 100)) {
 		plan->credential_kind = CREDENTIAL_OLD;
-		plan->value = (unsigned)state->leftover;
+		plan->value = records_shown_value(token, (unsigned)state->leftover);
 		return;
 	}
 	if (!world->scenario.wrong_tokens)
@@ -50,7 +51,8 @@ draw_credential(struct client *client, struct exchange_plan *plan)
 	case 4:
 	case 5:
 		plan->credential_kind = CREDENTIAL_OLD;
-		plan->value = (unsigned)random_below(&client->random, token->value_count);
+		plan->value = records_shown_value(
+		    token, (unsigned)random_below(&client->random, token->value_count));
 		break;
 	default:
 		break;

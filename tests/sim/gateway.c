@@ -214,7 +214,7 @@ init_worker(struct gateway *gateway, unsigned slot)
 	    .own_sockets = no_sockets,
 	    .access_log_fd = -1,
 	    .log_runner = &log_threads,
-	    .log = {.fd = -1,
+	    .log = {.fd = 2, /* not used: there is put */
 		.level = LOG_LEVEL_INFO,
 		.process = worker->process,
 		.put = put_line,

@@ -109,6 +109,14 @@ holds_for_job(const struct world *world, const struct exchange_plan *plan,
 		    decides(plan, token, state, window, wanted))
 			return true;
 	}
+	for (size_t i = 0; i < job->stray_count; i++) {
+		const struct job_state *state = &job->strays[i];
+
+		if (held(&state->span, window->from_ns, window->to_ns, &last) &&
+		    (backend < 0 || state->backend == backend) &&
+		    decides(plan, token, state, window, wanted))
+			return true;
+	}
 	return false;
 }
 
@@ -126,6 +134,10 @@ judge_gives(const struct world *world, const struct exchange_plan *plan,
 		    holds_for_job(world, plan, state, window, wanted, backend))
 			return true;
 	}
+	for (size_t i = 0; i < token->stray_count; i++)
+		if (held(&token->strays[i].span, window->from_ns, window->to_ns, &last) &&
+		    holds_for_job(world, plan, &token->strays[i], window, wanted, backend))
+			return true;
 	return false;
 }
 

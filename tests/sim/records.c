@@ -17,6 +17,15 @@ records_hash_text(const char *value, char out[65])
 	jg_token_hash_format(hash, out);
 }
 
+void
+records_hash_of(const struct token_history *token, unsigned value, char out[65])
+{
+	if (value < RECORDS_VALUES_MAX && token->values[value][0] != '\0')
+		records_hash_text(token->values[value], out);
+	else
+		snprintf(out, 65, "%s", value < RECORDS_VALUES_MAX ? token->hashes[value] : "");
+}
+
 struct redis_key *
 records_key(const struct records *records, const char *kind, const char *id)
 {
@@ -40,7 +49,7 @@ write_token(struct records *records, struct token_history *token, const struct t
 		redis_do(records->redis, (const char *[]){"DEL", key, NULL});
 		return;
 	}
-	records_hash_text(token->values[state->value], hash);
+	records_hash_of(token, state->value, hash);
 	snprintf(version, sizeof(version), "%u", token->version);
 	if (state->label != NO_LABEL)
 		snprintf(selector, sizeof(selector), "team=%d", state->label);

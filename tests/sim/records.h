@@ -13,7 +13,8 @@
 #define RECORDS_TOKENS_MAX 8
 #define RECORDS_JOBS_MAX 6
 #define RECORDS_VALUES_MAX 64 /* of one token */
-#define RECORDS_LABELS 3      /* values of the label "team" */
+#define RECORDS_STRAYS_MAX 32
+#define RECORDS_LABELS 3 /* values of the label "team" */
 #define NO_LABEL (-1)
 #define NO_BACKEND (-1)
 #define NO_VALUE (-1)
@@ -33,6 +34,7 @@ struct span {
 /* What the store said of a token for some time. */
 struct token_state {
 	struct span span;
+	bool confirmed; /* replicas have it, and so it is not lost in a failover */
 	bool exists;
 	bool broken;	/* it breaks the rules, and so counts as absent */
 	unsigned value; /* which of its values is valid */
@@ -46,6 +48,7 @@ struct token_state {
 
 struct job_state {
 	struct span span;
+	bool confirmed;
 	bool exists;
 	int label;
 	int backend; /* or NO_BACKEND: it has no URL */
@@ -54,16 +57,22 @@ struct job_state {
 struct token_history {
 	char id[TOKEN_ID_LEN + 1];
 	int maker; /* the token that has created it; or NO_MAKER */
-	char values[RECORDS_VALUES_MAX][TOKEN_VALUE_LEN + 1];
+	/* "": nobody has been told it yet; hashes: of these, as records have it. */
+	char values[RECORDS_VALUES_MAX][TOKEN_VALUE_LEN + 1], hashes[RECORDS_VALUES_MAX][65];
 	unsigned value_count, version;
 	struct token_state *states;
 	size_t state_count, state_room;
+	/* What a server had that was no longer the primary when it was changed (records_seen.c). */
+	struct token_state strays[RECORDS_STRAYS_MAX];
+	size_t stray_count;
 };
 
 struct job_history {
 	char id[16];
 	struct job_state *states;
 	size_t state_count, state_room;
+	struct job_state strays[RECORDS_STRAYS_MAX];
+	size_t stray_count;
 };
 
 struct records {
@@ -81,8 +90,9 @@ struct records {
 	bool scripted; /* tokens have creators, and scripts delete them (records_ends.c) */
 	bool minted;   /* values are minted, and those that are not are refused */
 	unsigned char mint_key[32];
-	uint64_t changes; /* so far */
-	bool settled;	  /* no more changes that refuse anything */
+	uint64_t changes;	 /* so far */
+	unsigned confirmed_lost; /* changes that replicas had confirmed */
+	bool settled;		 /* no more changes that refuse anything */
 };
 
 /* Make the records, and write them into the store. */
@@ -107,6 +117,25 @@ void records_lost(struct records *records);
  * those of the history from now on.
  */
 void records_adopt(struct records *records, struct redis *redis);
+
+/*
+ * A script has changed a record at this server. At the one that takes changes this is the record's
+ * next state. At another one it never happened, but workers that ask it still may go by it.
+ */
+void records_token_seen(struct records *records, unsigned token, struct redis *redis);
+void records_job_seen(struct records *records, unsigned job, struct redis *redis);
+
+/* The value with this hash is known to clients from now on. False: no record has had it. */
+bool records_learn_value(struct records *records, unsigned token, const char *value);
+
+/*
+ * Replicas have the last change since then of each of these records. False: no server that counts
+ * has made one.
+ */
+bool records_confirm(struct records *records, uint32_t tokens, uint32_t jobs, uint64_t since_ns);
+
+/* This value, or the last one before it that clients have been told. */
+unsigned records_shown_value(const struct token_history *token, unsigned value);
 
 /* The client's address (host byte order; 0: it is not known) is one of those of the token. */
 bool records_admits(const struct token_state *state, uint32_t address);

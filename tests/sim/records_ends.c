@@ -68,7 +68,7 @@ revoke(struct records *records, const struct token_history *token)
 
 	if (value > 0 && random_chance(&records->ends_random, 100))
 		value--;
-	records_hash_text(token->values[value], hash);
+	records_hash_of(token, value, hash);
 	run(records, token, script_revoke, hash);
 }
 

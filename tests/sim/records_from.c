@@ -35,12 +35,25 @@ records_ranges_text(int ranges)
 	return all[ranges].text;
 }
 
+/* The same but for blanks: other programs may write these. */
+static bool
+is_same(const char *a, const char *b)
+{
+	for (; *a != '\0' || *b != '\0'; a++, b++) {
+		a += strspn(a, " ");
+		b += strspn(b, " ");
+		if (*a != *b)
+			return false;
+	}
+	return true;
+}
+
 int
 records_ranges_of(const char *text)
 {
 	int ranges = RANGES - 1;
 
-	while (ranges >= 0 && strcmp(all[ranges].text, text) != 0)
+	while (ranges >= 0 && !is_same(all[ranges].text, text))
 		ranges--;
 	return ranges;
 }

@@ -93,6 +93,7 @@ records_next_token_state(const struct records *records, struct token_history *to
 				     .leftover = NO_VALUE,
 				     .ranges = NO_RANGES};
 	last->span = span_next(records, before != NULL ? &before->span : NULL);
+	last->confirmed = false;
 	token->state_count++;
 	return last;
 }
@@ -145,6 +146,7 @@ records_next_job_state(const struct records *records, struct job_history *job)
 		before = last - (span_was_overridden(&last[-1].span) ? 2 : 1);
 	*last = before != NULL ? *before : (struct job_state){.label = NO_LABEL};
 	last->span = span_next(records, before != NULL ? &before->span : NULL);
+	last->confirmed = false;
 	job->state_count++;
 	return last;
 }
@@ -194,17 +196,45 @@ records_value_of(const struct token_history *token, const char *hash)
 	char text[65];
 
 	for (unsigned i = 0; i < token->value_count; i++) {
-		records_hash_text(token->values[i], text);
-		if (strcmp(text, hash) == 0)
+		if (token->values[i][0] != '\0')
+			records_hash_text(token->values[i], text);
+		if (strcmp(token->values[i][0] != '\0' ? text : token->hashes[i], hash) == 0)
 			return i;
 	}
 	return RECORDS_VALUES_MAX; /* no client has this one */
 }
 
-static bool
-has_ended(const struct redis_key *key)
+bool
+records_key_has_ended(const struct redis_key *key)
 {
 	return key->ends_ms != 0 && key->ends_ms <= redis_now_ms();
+}
+
+/* A role names the fields that must be there. */
+static bool
+is_broken(struct redis_key *key)
+{
+	const char *role = records_field(key, "role");
+
+	return strncmp(role, "none", 4) == 0 ||
+	       (strstr(role, " expires_at") != NULL &&
+		   records_field(key, "expires_at")[0] == '\0') ||
+	       (strstr(role, " from") != NULL && records_field(key, "from")[0] == '\0');
+}
+
+void
+records_read_token(struct token_history *token, struct redis_key *key, struct token_state *state)
+{
+	state->exists = key != NULL && !records_key_has_ended(key);
+	if (!state->exists)
+		return;
+	/* The next renewal counts on from here: that of a lost one had the same version. */
+	token->version = (unsigned)strtoul(records_field(key, "version"), NULL, 10);
+	state->broken = is_broken(key);
+	state->label = label_of(records_field(key, "selector"));
+	state->value = records_value_of(token, records_field(key, "hash"));
+	state->ranges = records_ranges_of(records_field(key, "from"));
+	records_read_times(token, key, state);
 }
 
 static void
@@ -214,21 +244,16 @@ adopt_token(struct records *records, struct token_history *token)
 	struct token_state *state;
 
 	records_forget_token_end(token);
-	for (size_t i = token->state_count; i > 0; i--)
+	for (size_t i = token->state_count; i > 0; i--) {
+		bool was_lost = token->states[i - 1].span.lost;
+
 		if (span_adopt(&token->states[i - 1].span, records->redis->offset))
 			break;
+		records->confirmed_lost += token->states[i - 1].confirmed && !was_lost;
+	}
 	state = records_next_token_state(records, token);
-	state->exists = key != NULL && !has_ended(key);
-	if (!state->exists)
-		return;
-	/* The next renewal counts on from here: that of a lost one had the same version. */
-	token->version = (unsigned)strtoul(records_field(key, "version"), NULL, 10);
-	state->broken = strcmp(records_field(key, "role"), "none") == 0;
-	state->label = label_of(records_field(key, "selector"));
-	state->value = records_value_of(token, records_field(key, "hash"));
-	state->ranges = records_ranges_of(records_field(key, "from"));
-	records_read_times(token, key, state);
-	if (key->ends_ms != 0)
+	records_read_token(token, key, state);
+	if (state->exists && key->ends_ms != 0)
 		records_end_token_at(records, token, key->ends_ms * NS_PER_MS);
 }
 
@@ -241,6 +266,16 @@ backend_of(const struct records *records, const char *url)
 	return NO_BACKEND;
 }
 
+void
+records_read_job(const struct records *records, struct redis_key *key, struct job_state *state)
+{
+	state->exists = key != NULL && !records_key_has_ended(key);
+	if (!state->exists)
+		return;
+	state->label = (int)strtol(records_field(key, "label:team"), NULL, 10);
+	state->backend = backend_of(records, records_field(key, "url"));
+}
+
 static void
 adopt_job(struct records *records, struct job_history *job)
 {
@@ -248,16 +283,16 @@ adopt_job(struct records *records, struct job_history *job)
 	struct job_state *state;
 
 	records_forget_job_end(job);
-	for (size_t i = job->state_count; i > 0; i--)
+	for (size_t i = job->state_count; i > 0; i--) {
+		bool was_lost = job->states[i - 1].span.lost;
+
 		if (span_adopt(&job->states[i - 1].span, records->redis->offset))
 			break;
+		records->confirmed_lost += job->states[i - 1].confirmed && !was_lost;
+	}
 	state = records_next_job_state(records, job);
-	state->exists = key != NULL && !has_ended(key);
-	if (!state->exists)
-		return;
-	state->label = (int)strtol(records_field(key, "label:team"), NULL, 10);
-	state->backend = backend_of(records, records_field(key, "url"));
-	if (key->ends_ms != 0)
+	records_read_job(records, key, state);
+	if (state->exists && key->ends_ms != 0)
 		records_end_job_at(records, job, key->ends_ms * NS_PER_MS);
 }
 

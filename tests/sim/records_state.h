@@ -1,4 +1,4 @@
-/* records_state.h - what records.c and records_history.c share; only they include it. */
+/* records_state.h - what the files of records share; only they and the operators include it. */
 #ifndef SIM_RECORDS_STATE_H
 #define SIM_RECORDS_STATE_H
 
@@ -55,11 +55,23 @@ void records_run_end(struct records *records, struct token_history *token);
 /* Another value of the token. */
 void records_new_value(struct records *records, struct token_history *token);
 
+/* What a server has of it; key NULL: nothing. `state` is a copy of the one before. */
+void records_read_token(
+    struct token_history *token, struct redis_key *key, struct token_state *state);
+void records_read_job(
+    const struct records *records, struct redis_key *key, struct job_state *state);
+
+/* It has ended by itself, whether or not its key is deleted. */
+bool records_key_has_ended(const struct redis_key *key);
+
 /* Which of the token's values has this hash; RECORDS_VALUES_MAX: none. */
 unsigned records_value_of(const struct token_history *token, const char *hash);
 
 /* A field of a record; "": it has none. */
 const char *records_field(struct redis_key *key, const char *name);
+
+/* The same of one of the token's values. */
+void records_hash_of(const struct token_history *token, unsigned value, char out[65]);
 
 /* The SHA-256 of a value, as records have it. */
 void records_hash_text(const char *value, char out[65]);

@@ -86,7 +86,7 @@ records_put_times(const struct records *records, const struct token_history *tok
 	}
 	if (state->previous != NO_VALUE) {
 		moment_format(state->previous_until_ms, until);
-		records_hash_text(token->values[state->previous], hash);
+		records_hash_of(token, (unsigned)state->previous, hash);
 		snprintf(version, sizeof(version), "%u", token->version - 1);
 		words[count++] = "previous_until";
 		words[count++] = until;

@@ -34,6 +34,14 @@ struct redis_link {
 	STAILQ_HEAD(, redis_change) changes;
 };
 
+/* Is told of a script of a program under test: before it runs, and when it has changed something.
+ */
+struct redis_watch {
+	void (*begins)(void *ctx, struct redis *redis);
+	void (*changed)(void *ctx, struct redis *redis);
+	void *ctx;
+};
+
 struct redis {
 	struct host *host;
 	struct listener *listener; /* NULL: it does not run */
@@ -54,12 +62,10 @@ struct redis {
 	const struct redis_client *running;
 	char *delayed[REDIS_WORDS_MAX];
 	size_t delayed_count;
-	struct redis_effects effects; /* of the script that runs */
-	bool is_full;		      /* it takes nothing that needs memory (OOM) */
-	bool fails_scripts;	      /* a script that changes something answers with an error */
-	/* A script of another program than ours has run: NULL: nobody wants to know. */
-	void (*scripted)(struct redis *redis, const struct redis_client *client);
-	void *scripted_ctx;
+	struct redis_effects effects;	 /* of the script that runs */
+	bool is_full;			 /* it takes nothing that needs memory (OOM) */
+	bool fails_scripts;		 /* a script that changes something answers with an error */
+	const struct redis_watch *watch; /* NULL: nobody wants to know of scripts */
 	uint64_t commands;
 	uint64_t offset; /* changes that it has made or taken from its primary */
 	struct redis_link link;

@@ -433,11 +433,11 @@ replicate_effects(struct call *call)
 		return;
 	redis_replicate(call->redis, (const char *const *)effects->words, effects->count);
 	call->client->last_offset = call->redis->offset;
+	if (call->client->end != NULL && call->redis->watch != NULL)
+		call->redis->watch->changed(call->redis->watch->ctx, call->redis);
 	for (size_t i = 0; i < effects->count; i++)
 		free(effects->words[i]);
 	effects->count = 0;
-	if (call->client->end != NULL && call->redis->scripted != NULL)
-		call->redis->scripted(call->redis, call->client);
 }
 
 static void

@@ -150,6 +150,8 @@ redis_do_eval(struct call *call)
 
 	for (size_t i = 0; call->client->tracking && i < strtoul(call->words[2], NULL, 10); i++)
 		redis_track(call->client, call->words[3 + i]);
+	if (call->client->end != NULL && call->redis->watch != NULL)
+		call->redis->watch->begins(call->redis->watch->ctx, call->redis);
 	script_of(call)->run(call);
 	if (call->client->end != NULL && call->error == NULL && call->redis->fails_scripts &&
 	    call->redis->effects.count > 0)

@@ -191,6 +191,31 @@ draw_limits(struct scenario *s, uint64_t seed)
 		s->limit_places = 2;
 }
 
+/* The control process, and what it waits for. Its servers must be known. */
+static void
+draw_control(struct scenario *s, uint64_t seed)
+{
+	struct store_tuning *store = &s->tuning.store;
+	struct random random;
+
+	random_init(&random, seed, "control process", 0);
+	if (random_chance(&random, 600))
+		return;
+	s->operators = (unsigned)random_between(&random, 1, 3);
+	s->operator_ns = random_skewed(&random, 20, 500) * NS_PER_MS;
+	s->control_faults = random_chance(&random, 500);
+	if (random_chance(&random, s->servers > 1 ? 500 : 50)) {
+		s->wait.count = random_between(&random, 1, s->servers > 2 ? 2 : 1);
+		s->wait.timeout_ms = random_skewed(&random, 20, 1000);
+		s->wait.required = random_chance(&random, 700) ? s->wait.count : 0;
+	}
+	store->deadline_ms = (unsigned)random_skewed(&random, 100, 2000);
+	store->connect_ms = (unsigned)random_skewed(&random, 100, 2000);
+	store->election_ms = (unsigned)random_skewed(&random, 100, 1000);
+	store->election_deadline_ms = store->election_ms - 50;
+	store->backoff_last_ms = (unsigned)random_skewed(&random, 50, 2000);
+}
+
 static void
 draw_visitors(struct scenario *s, struct random *random)
 {
@@ -240,6 +265,7 @@ scenario_draw(struct scenario *scenario, uint64_t seed)
 	draw_limits(scenario, seed);
 	draw_stops(scenario, seed);
 	draw_store(scenario, &random);
+	draw_control(scenario, seed);
 	draw_visitors(scenario, &random);
 }
 

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "host.h"
+#include "jobgate/settings.h"
 #include "jobgate/tuning.h"
 
 #define SCENARIO_WORKERS_MAX 3
@@ -40,15 +41,19 @@ struct scenario {
 	/* features, as swarm testing wants them: each on or off in a run */
 	bool expires, minted, tunnels, chunks, uploads, interim, pipelines, misdeeds, desertions,
 	    slow_readers, streams, wrong_tokens, splits, http2, sentinels, strange_urls, visitors;
-	bool calls;		/* gRPC, of clients that speak HTTP/2 */
-	bool timed;		/* tokens expire, and renewals have a grace */
-	bool aimed;		/* workers are stopped often; records change just then */
-	bool scripted;		/* scripts delete tokens, and those that these have created */
-	bool limited;		/* some tokens are limited to addresses */
-	unsigned h2_backends;	/* a bit for each backend that speaks HTTP/2 */
-	unsigned h2_tunnels;	/* and for each of these that takes WebSockets */
-	unsigned h2_window_min; /* the least window of a stream to them, in bytes */
-	unsigned fault_kinds;	/* a bit for each enum fault_kind */
+	bool calls;	      /* gRPC, of clients that speak HTTP/2 */
+	bool timed;	      /* tokens expire, and renewals have a grace */
+	bool aimed;	      /* workers are stopped often; records change just then */
+	bool scripted;	      /* scripts delete tokens, and those that these have created */
+	bool limited;	      /* some tokens are limited to addresses */
+	unsigned operators;   /* of the control API; 0: there is no control process */
+	uint64_t operator_ns; /* between two calls of one, on average */
+	bool control_faults;  /* the control process has faults of its own */
+	struct replica_wait wait;
+	unsigned h2_backends;		     /* a bit for each backend that speaks HTTP/2 */
+	unsigned h2_tunnels;		     /* and for each of these that takes WebSockets */
+	unsigned h2_window_min;		     /* the least window of a stream to them, in bytes */
+	unsigned fault_kinds;		     /* a bit for each enum fault_kind */
 	uint64_t fail_allocation, fail_call; /* of the first worker: this one; 0: none */
 };
 

@@ -45,6 +45,8 @@ elect(struct store *store, unsigned server)
 	trace_event("store", "elects", server, store->servers[server].offset);
 	store->elected = server;
 	records_adopt(&store->world->records, &store->servers[server]);
+	if (store->world->records.confirmed_lost > 0)
+		judge_violation(store->world, "a change that replicas had confirmed is lost");
 }
 
 static void

@@ -328,7 +328,7 @@ draw_plan(struct visitor *visitor, struct exchange_plan *plan)
 	plan->job = (int)random_below(random, scenario->jobs);
 	plan->token = (unsigned)random_below(random, scenario->tokens);
 	token = &visitor->world->records.token[plan->token];
-	plan->value = records_token_at(token, schedule_now_ns())->value;
+	plan->value = records_shown_value(token, records_token_at(token, schedule_now_ns())->value);
 	if (scenario->limited && random_chance(random, 900))
 		plan->address = CLIENT_ADDRESS + (uint32_t)random_below(random, CLIENT_ADDRESSES);
 	if (visitor->visit == VISIT_GUESS)

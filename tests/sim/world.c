@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <jansson.h>
+
 #include "coverage.h"
 #include "jobgate/check.h"
 #include "jobgate/container_of.h"
@@ -61,6 +63,8 @@ start(struct world *world)
 	world->records.ctx = world;
 	records_init(&world->records, store_primary(&world->store), world->seed);
 	gateway_start(&world->gateway, world);
+	operators_start(&world->operators, world);
+	control_start(&world->control, world);
 	for (unsigned i = 0; i < world->scenario.clients; i++)
 		client_start(&world->clients[i], world, i);
 	for (unsigned i = 0; world->scenario.visitors && i < SCENARIO_VISITORS; i++)
@@ -129,8 +133,11 @@ static void
 stop_gateway(struct world *world)
 {
 	supervisor_model_stop(&world->gateway.supervisor);
+	control_stop(&world->control);
 	run_for((world->scenario.drain + 20000) * NS_PER_MS);
 	gateway_check_ended(&world->gateway);
+	operators_check_ended(&world->operators);
+	control_check_ended(&world->control);
 }
 
 static void
@@ -148,6 +155,8 @@ end_early(struct world *world)
 {
 	changes_stop(&world->changes);
 	faults_stop(&world->faults);
+	operators_stop(&world->operators);
+	control_settle(&world->control);
 	leave(world);
 	stop_gateway(world);
 }
@@ -160,6 +169,8 @@ end_quietly(struct world *world)
 
 	changes_stop(&world->changes);
 	faults_stop(&world->faults);
+	operators_stop(&world->operators);
+	control_settle(&world->control);
 	records_settle(&world->records);
 	world->judge.healthy_ns = schedule_now_ns() + scenario_recovery_ns(scenario);
 	if (scenario->fail_allocation != 0 || scenario->fail_call != 0) {
@@ -200,6 +211,7 @@ world_run(struct world *world, uint64_t seed, const struct scenario *scenario)
 	checked = world;
 	coverage_watch(world);
 	jg_check_catch(on_failed_check);
+	json_object_seed(1); /* it would read the system's random bytes */
 	start(world);
 	if (world->scenario.early_stop_ns > 0) {
 		run_for(world->scenario.early_stop_ns);

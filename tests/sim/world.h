@@ -7,10 +7,12 @@
 #include "backend.h"
 #include "changes.h"
 #include "client.h"
+#include "control.h"
 #include "exchanges.h"
 #include "faults.h"
 #include "gateway.h"
 #include "judge.h"
+#include "operators.h"
 #include "records.h"
 #include "scenario.h"
 #include "store.h"
@@ -30,6 +32,8 @@ struct world {
 	struct judge judge;
 	struct faults faults;
 	struct changes changes;
+	struct operators operators;
+	struct control_process control;
 };
 
 /* Run a seed to its end; scenario NULL: the one that it draws. Prints what was wrong; returns how

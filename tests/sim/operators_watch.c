@@ -1,0 +1,121 @@
+/* operators_watch.c - what scripts do to records, and whose calls these were. */
+#include <stdio.h>
+#include <string.h>
+
+#include "operators.h"
+#include "records_state.h"
+#include "world.h"
+
+static uint64_t
+fold(uint64_t print, const char *text)
+{
+	for (; *text != '\0'; text++)
+		print = (print ^ (unsigned char)*text) * 0x100000001b3u;
+	return (print ^ 0xff) * 0x100000001b3u;
+}
+
+/* A number for what the record holds; 0: there is none. */
+static uint64_t
+print_of(struct redis *redis, const char *name)
+{
+	const struct redis_key *key = redis_keys_find(&redis->keys, name);
+	const struct redis_field *field;
+	uint64_t print = 0xcbf29ce484222325u;
+
+	if (key == NULL || records_key_has_ended(key))
+		return 0;
+	TAILQ_FOREACH(field, &key->fields, link)
+	print = fold(fold(print, field->name), field->value);
+	return print ^ key->ends_ms;
+}
+
+static void
+name_of(const struct world *world, unsigned record, char out[64])
+{
+	if (record < world->records.tokens)
+		snprintf(out, 64, "jobgate:token:%s", world->records.token[record].id);
+	else
+		snprintf(out, 64, "jobgate:job:%s",
+		    world->records.job[record - world->records.tokens].id);
+}
+
+void
+operators_script_begins(void *ctx, struct redis *redis)
+{
+	struct operators *operators = ctx;
+	const struct world *world = operators->world;
+	char name[64];
+
+	for (unsigned i = 0; i < world->records.tokens + world->records.jobs; i++) {
+		name_of(world, i, name);
+		operators->prints[i] = print_of(redis, name);
+	}
+}
+
+/* Written again as it was: that is a change, too. */
+static bool
+was_written(const struct redis *redis, const char *name)
+{
+	const struct redis_effects *effects = &redis->effects;
+
+	for (size_t i = 1; i < effects->count; i++)
+		if (effects->words[i] != NULL && effects->words[i - 1] != NULL &&
+		    (i == 1 || effects->words[i - 2] == NULL) &&
+		    strcmp(effects->words[i], name) == 0 &&
+		    strstr(effects->words[i - 1], "DEL") == NULL)
+			return true;
+	return false;
+}
+
+static void
+note_change(struct operators *operators, unsigned record, struct redis *redis)
+{
+	struct world *world = operators->world;
+	bool is_token = record < world->records.tokens;
+	unsigned index = is_token ? record : record - world->records.tokens;
+	int owner = is_token ? operators->token_owner[index] : operators->job_owner[index];
+	struct operator_call *call = &operators->calls[owner];
+	uint32_t *bits = is_token ? &call->tokens_done : &call->jobs_done;
+	const char *kind = is_token ? "token" : "job";
+
+	if (owner == NO_CALL) {
+		judge_violation(
+		    world, "a script changed %s %u, which nobody has asked for", kind, index);
+		return;
+	}
+	if (call->stage == STAGE_KNOWN)
+		judge_violation(
+		    world, "call %d changed %s %u after it had been answered", owner, kind, index);
+	if ((*bits & 1u << index) != 0)
+		judge_violation(world, "call %d changed %s %u twice", owner, kind, index);
+	*bits |= 1u << index;
+	call->done++;
+	if (call->act == ACT_RENEW_TOKEN) {
+		struct redis_key *key;
+		char name[64];
+
+		name_of(world, record, name);
+		key = redis_keys_find(&redis->keys, name);
+		snprintf(call->hash, sizeof(call->hash), "%s",
+		    key != NULL ? records_field(key, "hash") : "");
+	}
+}
+
+void
+operators_script_changed(void *ctx, struct redis *redis)
+{
+	struct operators *operators = ctx;
+	struct world *world = operators->world;
+	char name[64];
+
+	for (unsigned i = 0; i < world->records.tokens + world->records.jobs; i++) {
+		name_of(world, i, name);
+		if (operators->prints[i] == print_of(redis, name) && !was_written(redis, name))
+			continue;
+		note_change(operators, i, redis);
+		if (i < world->records.tokens)
+			records_token_seen(&world->records, i, redis);
+		else
+			records_job_seen(&world->records, i - world->records.tokens, redis);
+	}
+}
