@@ -31,9 +31,12 @@ may_be_under_way(const struct world *world, const struct operator_call *call)
 static bool
 is_free(struct operators *operators, int owner)
 {
-	const struct operator_call *call = &operators->calls[owner];
+	const struct operator_call *call;
 
-	return owner == NO_CALL || call->stage == STAGE_KNOWN ||
+	if (owner == NO_CALL)
+		return true;
+	call = &operators->calls[owner];
+	return call->stage == STAGE_KNOWN ||
 	       (call->stage == STAGE_OPEN && !may_be_under_way(operators->world, call));
 }
 

@@ -74,15 +74,17 @@ note_change(struct operators *operators, unsigned record, struct redis *redis)
 	bool is_token = record < world->records.tokens;
 	unsigned index = is_token ? record : record - world->records.tokens;
 	int owner = is_token ? operators->token_owner[index] : operators->job_owner[index];
-	struct operator_call *call = &operators->calls[owner];
-	uint32_t *bits = is_token ? &call->tokens_done : &call->jobs_done;
 	const char *kind = is_token ? "token" : "job";
+	struct operator_call *call;
+	uint32_t *bits;
 
 	if (owner == NO_CALL) {
 		judge_violation(
 		    world, "a script changed %s %u, which nobody has asked for", kind, index);
 		return;
 	}
+	call = &operators->calls[owner];
+	bits = is_token ? &call->tokens_done : &call->jobs_done;
 	if (call->stage == STAGE_KNOWN)
 		judge_violation(
 		    world, "call %d changed %s %u after it had been answered", owner, kind, index);
