@@ -147,6 +147,30 @@ value_of(const char *name)
 		assert_int_equal(answer.ask_path.len + answer.ask.len, 0); \
 	} while (0)
 
+#define SITE "https://" JOB_HOST
+#define SITE_ENCODED "https%3A%2F%2F" JOB_HOST
+
+static char query[24 * 1024];
+
+/* As setup, but at the sign-in host. */
+static inline int
+setup_host(void **state)
+{
+	setup(state);
+	request.authority = SLICE(SIGN_IN_HOST);
+	request.path = SLICE("/sign-in");
+	return 0;
+}
+
+/* The query of a visit from this page of a job. */
+static inline const char *
+visit_from(const char *to)
+{
+	snprintf(query, sizeof(query), "?to=%s&nonce=%s", to, nonce_hex());
+	request.query = slice_of(query);
+	return query + 1;
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 #endif
