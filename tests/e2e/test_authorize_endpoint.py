@@ -1,19 +1,18 @@
 """The decision endpoint: asked as nginx, Caddy, Traefik and Envoy ask, and by nginx and Caddy themselves."""
 
 import base64
-import os
+import json
 import socket
 
 import pytest
 
-from harness.gateway import DOMAIN, REPOSITORY
+from harness.asking import caddy, nginx, start_asking
+from harness.gateway import DOMAIN
 from harness.h2_tunnel import accept_of, switch
-from harness.process import Program, accepts, eventually, free_port
+from harness.process import eventually, free_port
 from harness.raw import Client
 from harness.scene import request_bytes
 from harness.servers import Server
-
-EXAMPLES = REPOSITORY / "deploy" / "proxies"
 
 
 class Asking:
@@ -233,7 +232,6 @@ def test_a_unix_socket_needs_no_trusted_proxies(gateways, scene_of, make_folder)
 
 
 def test_without_trusted_proxies_it_does_not_start(gateways):
-    import json
     gateway = gateways.make({"listen": ["127.0.0.1:1 authorize"]})
     gateway.config_path.write_text(json.dumps(gateway.config))
     result = gateway.cli("check", "-c", gateway.config_path)
@@ -243,48 +241,10 @@ def test_without_trusted_proxies_it_does_not_start(gateways):
 # ---- the proxies themselves, with the examples as they stand ----
 
 
-def example(name, asking, port, backend_port, folder):
-    text = (EXAMPLES / name).read_text()
-    for old, new in (("127.0.0.1:8081", f"127.0.0.1:{asking.port}"), ("127.0.0.1:8888", f"127.0.0.1:{backend_port}"),
-                     ("127.0.0.1:9080", f"127.0.0.1:{port}"), (":9080", f":{port}"),
-                     ("jobs.example.org", DOMAIN), (r"jobs\.example\.org", DOMAIN.replace(".", r"\."))):
-        text = text.replace(old, new)
-    path = folder / name
-    path.write_text(text)
-    return path
-
-
-NGINX = """{user} daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;
-events {{ worker_connections 64; }}
-http {{ access_log off; client_body_temp_path {folder}/1; proxy_temp_path {folder}/2; fastcgi_temp_path {folder}/3;
-uwsgi_temp_path {folder}/4; scgi_temp_path {folder}/5; include {example}; }}"""
-
-
-def nginx(asking, backend_port, folder):
-    port = free_port()
-    path = example("nginx.conf", asking, port, backend_port, folder)
-    config = folder / "whole.conf"
-    config.write_text(NGINX.format(folder=folder, example=path, user="user root;" if os.geteuid() == 0 else ""))
-    return port, ["/usr/sbin/nginx", "-c", config, "-p", folder, "-e", folder / "error.log"]
-
-
-def caddy(asking, backend_port, folder):
-    port = free_port()
-    path = example("Caddyfile", asking, port, backend_port, folder)
-    return port, ["caddy", "run", "--adapter", "caddyfile", "--config", path]
-
-
 @pytest.fixture(params=[nginx, caddy], ids=["nginx", "caddy"])
 def proxied(request, asking, scene, make_folder):
     """A scene whose clients speak to the proxy, and whose backend hears from it."""
-    folder = make_folder(request.param.__name__)
-    port, argv = request.param(asking, scene.backend.port, folder)
-    program = Program(argv, folder / "proxy.log", {"PATH": "/usr/bin:/usr/sbin", "HOME": str(folder)})
-
-    def check():
-        assert program.running(), program.log()
-        return accepts("127.0.0.1", port)
-    eventually(check, "the proxy to listen", patience=30)
+    program, port = start_asking(request.param, asking, scene.backend.port, make_folder(request.param.__name__))
     scene.proxy = Client(("127.0.0.1", port))
     scene.clients.append(scene.proxy)
     yield scene
@@ -378,13 +338,32 @@ def test_a_proxy_asks_about_bytes_that_browsers_send(proxied):
 
 
 def test_a_proxy_hands_the_refusal_on(proxied, records):
+    """In the gateway's own words, whatever the request is."""
     scene = proxied
-    scene.proxy.send(scene.request(token="jgt_no"))
-    response = scene.proxy.read_response()
-    assert response.status == 401
-    assert 'error="invalid_token"' in response.challenge()
-    scene.proxy.send(scene.request(token=records.token(selector="team=other")))
-    assert scene.proxy.read_response().status == 403
+    out_of_scope = records.token(selector="team=other")
+    for token, status, error in [("jgt_no", 401, "invalid_token"), (out_of_scope, 403, "insufficient_scope")]:
+        for request in (scene.request(token=token), scene.request("POST", body=b"x" * 100_000, token=token),
+                        scene.request(token=token, fields=["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
+                                                           "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="])):
+            with Client(("127.0.0.1", scene.proxy.sock.getpeername()[1])) as client:
+                client.send(request)
+                response = client.read_response()
+            assert response.status == status
+            assert f'error="{error}"' in response.challenge()
+            assert response.field("content-type") == "application/problem+json"
+            assert json.loads(response.body)["request_id"] == response.field("x-request-id")
+    assert scene.backend.untouched()
+
+
+def test_a_proxy_leaves_our_paths_to_the_gateway(proxied):
+    """Nothing below /.jobgate/ reaches the job, also not with a token, and what the client says of the request's way does not count."""
+    scene = proxied
+    for path in ("/.jobgate/sign-in", "/.jobgate/x"):
+        for token in (scene.token, "jgt_no"):
+            scene.proxy.send(scene.request(path=path, token=token, fields=["X-Forwarded-Prefix: /evil", "X-Forwarded-Host: evil.test",
+                                                                           "Forwarded: host=evil.test;proto=https"]))
+            response = scene.proxy.read_response()
+            assert response.status in (200, 303, 404) and "evil" not in str(response.fields) + response.body.decode()
     assert scene.backend.untouched()
 
 

@@ -73,6 +73,18 @@ def test_requests_over_http2(scene, client):
     assert (answer.status, answer.body) == (200, b"world")
 
 
+def test_what_clients_say_of_their_way_does_not_count(scene, client):
+    """The gateway believes this proxy, so the proxy must not hand such fields on."""
+    stream = client.request(scene.host, scene.token, fields=[
+        ("forwarded", "for=192.0.2.1;host=evil.test"), ("x-forwarded-host", "evil.test"), ("x-forwarded-prefix", "/evil")])
+    with scene.backend.next() as connection:
+        received = connection.read_request()
+        connection.answer()
+    assert received.all("x-forwarded-for") == ["127.0.0.1, 127.0.0.1"]
+    assert b"evil" not in received.head and b"192.0.2.1" not in received.head
+    assert client.answer(stream).status == 200
+
+
 def test_a_refusal_over_http2(scene, client):
     answer = client.answer(client.request(scene.host, "jgt_no"))
     assert answer.status == 401

@@ -1,0 +1,53 @@
+"""Proxies that ask the gateway and forward by themselves, with the examples of deploy/proxies as they stand."""
+
+import os
+
+from .gateway import DOMAIN, REPOSITORY
+from .in_front import NGINX
+from .process import Program, accepts, eventually, free_port
+
+EXAMPLES = REPOSITORY / "deploy" / "proxies"
+
+# With TLS, as a comment of each example says: nginx's `listen`, Caddy's addresses and global option.
+OVER_TLS = {
+    "nginx.conf": [("listen 127.0.0.1:9080;", "listen 127.0.0.1:9080 ssl; ssl_certificate {}; ssl_certificate_key {};")],
+    "Caddyfile": [("http://", "https://"), ("bind 127.0.0.1\n", "bind 127.0.0.1\n\ttls {} {}\n"), ("auto_https off", "auto_https disable_redirects")],
+}
+
+
+def example(name, asking, port, backend_port, folder, certificate):
+    """asking: a gateway (gateway.port) and where it answers questions (port)."""
+    text = (EXAMPLES / name).read_text()
+    for old, new in OVER_TLS[name] if certificate else []:
+        assert old in text
+        text = text.replace(old, new.format(*certificate))
+    for old, new in (("127.0.0.1:8080", f"127.0.0.1:{asking.gateway.port}"), ("127.0.0.1:8081", f"127.0.0.1:{asking.port}"),
+                     ("127.0.0.1:8888", f"127.0.0.1:{backend_port}"), ("127.0.0.1:9080", f"127.0.0.1:{port}"), (":9080", f":{port}"),
+                     ("jobs.example.org", DOMAIN), (r"jobs\.example\.org", DOMAIN.replace(".", r"\."))):
+        text = text.replace(old, new)
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def nginx(*words):
+    folder = words[3]
+    config = folder / "whole.conf"
+    config.write_text(NGINX.format(folder=folder, example=example("nginx.conf", *words), user="user root;" if os.geteuid() == 0 else ""))
+    return ["/usr/sbin/nginx", "-c", config, "-p", folder, "-e", folder / "error.log"]
+
+
+def caddy(*words):
+    return ["caddy", "run", "--adapter", "caddyfile", "--config", example("Caddyfile", *words)]
+
+
+def start_asking(proxy, asking, backend_port, folder, certificate=None):
+    """Start one of these two: the program, and the port at which it listens, with TLS if there is a certificate."""
+    port = free_port()
+    program = Program(proxy(asking, port, backend_port, folder, certificate), folder / "proxy.log", {"PATH": "/usr/bin:/usr/sbin", "HOME": str(folder)})
+
+    def check():
+        assert program.running(), program.log()
+        return accepts("127.0.0.1", port)
+    eventually(check, "the proxy to listen", patience=30)
+    return program, port
