@@ -43,11 +43,12 @@ is_step(const unsigned (*steps)[2], size_t count, unsigned from, unsigned to)
 
 /*
  * From each state up to `last` to each other: set_state, an expression of `to`, must assign `state`
- * if {from, to} is one of the steps, and must fail a CHECK if it is not.
+ * if {from, to} is one of the steps, and must fail a CHECK if it is not. Both are volatile because
+ * a failed CHECK comes back by longjmp.
  */
 #define TRY_STATES(steps, last, state, set_state)                                                 \
-	for (unsigned from = 0; from <= (last); from++)                                           \
-		for (unsigned to = 0; to <= (last); to++) {                                       \
+	for (volatile unsigned from = 0; from <= (last); from++)                                  \
+		for (volatile unsigned to = 0; to <= (last); to++) {                              \
 			(state) = from;                                                           \
 			if (is_step(steps, sizeof(steps) / sizeof((steps)[0]), from, to))         \
 				set_state;                                                        \
