@@ -85,7 +85,7 @@ static void
 exchange_write_log(const struct exchange *exchange, enum outcome outcome)
 {
 	struct exchange_context *context = exchange->context;
-	char address[ADDRESS_TEXT_MAX];
+	char address[ADDRESS_TEXT_MAX], replica[POOL_NAME_MAX];
 	const struct access_entry entry = {
 	    .texts =
 		{
@@ -103,6 +103,7 @@ exchange_write_log(const struct exchange *exchange, enum outcome outcome)
 			exchange->claims_token ? TOKEN_ID_LEN : 0},
 		    [ACCESS_SELECTOR] = exchange_unmatched(exchange),
 		    [ACCESS_JOB] = route_job(&exchange->route),
+		    [ACCESS_REPLICA] = exchange_replica(exchange, replica),
 		},
 	    .started_us = exchange->started_us,
 	    .duration_us = exchange_age_us(exchange),

@@ -29,6 +29,13 @@ bool exchange_change_replica(struct exchange *exchange);
 /* True when the request goes to a URL that the job does not have any more. */
 bool exchange_left_by_job(const struct exchange *exchange, const struct job *job);
 
+/* The replica to which the request went, for the log; empty: its job has one URL. */
+static inline struct slice
+exchange_replica(const struct exchange *exchange, char out[POOL_NAME_MAX])
+{
+	return exchange->tried != 0 ? pool_name(exchange->backend, out) : (struct slice){0};
+}
+
 /* ---- send.c ---- */
 
 /*

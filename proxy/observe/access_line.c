@@ -20,6 +20,7 @@ static const char *const text_names[ACCESS_TEXTS] = {
     [ACCESS_CLAIMED_TOKEN_ID] = "claimed_token_id",
     [ACCESS_SELECTOR] = "selector",
     [ACCESS_JOB] = "job",
+    [ACCESS_REPLICA] = "replica",
 };
 
 /* Room kept for what follows the texts: numbers, and the names of those that are left. */

@@ -21,8 +21,9 @@ enum access_text {
 	ACCESS_CLAIMED_TOKEN_ID, /* of a value that is not valid: anyone may write any id */
 	ACCESS_SELECTOR,	 /* of the token, when it does not reach the job */
 	ACCESS_JOB,
+	ACCESS_REPLICA, /* host:port, of a job with several */
 };
-#define ACCESS_TEXTS (ACCESS_JOB + 1)
+#define ACCESS_TEXTS (ACCESS_REPLICA + 1)
 
 /* Longer texts are cut to these lengths. */
 #define ACCESS_TEXT_MAX 160

@@ -208,6 +208,19 @@ backend_may_warn(struct backend *backend)
 	return true;
 }
 
+struct slice
+pool_name(const struct backend *backend, char out[POOL_NAME_MAX])
+{
+	bool is_ipv6 = memchr(backend->name.at, ':', backend->name.len) != NULL;
+	int len;
+
+	if (backend->scheme == JOB_URL_UNIX)
+		return backend->name;
+	len = snprintf(out, POOL_NAME_MAX, is_ipv6 ? "[%.*s]:%u" : "%.*s:%u",
+	    (int)backend->name.len, backend->name.at, backend->port);
+	return (struct slice){out, len > 0 && len < POOL_NAME_MAX ? (size_t)len : 0};
+}
+
 /* ---- its circuit ---- */
 
 static void
@@ -223,14 +236,17 @@ void
 backend_connected(struct dial *dial)
 {
 	struct backend *backend = dial->backend;
+	char text[POOL_NAME_MAX];
 
 	dial->probe = false;
 	if (dial->made->place.version == backend->version)
 		backend->first = dial->made->place.index;
 	if (circuit_success(&backend->circuit)) {
 		set_open(backend, false);
+		struct slice name = pool_name(backend, text);
+
 		log_info(dial->pool->options.log, "backend %.*s takes connections again",
-		    (int)backend->name.len, backend->name.at);
+		    (int)name.len, name.at);
 	}
 	redial_succeeded(backend);
 	redial_left(dial);
@@ -259,6 +275,8 @@ backend_not_connected(struct dial *dial)
 {
 	struct backend *backend = dial->backend;
 	const struct pool_options *options = &dial->pool->options;
+	char text[POOL_NAME_MAX];
+	struct slice name;
 	bool probe = dial->probe;
 
 	dial->probe = false;
@@ -273,9 +291,9 @@ backend_not_connected(struct dial *dial)
 		return;
 	set_open(backend, true);
 	counter_add(&options->stats->circuit_opens, 1);
+	name = pool_name(backend, text);
 	log_warning(options->log, "backend %.*s takes no connections: left alone for %llu ms",
-	    (int)backend->name.len, backend->name.at,
-	    (unsigned long long)backend->circuit.pause_ms);
+	    (int)name.len, name.at, (unsigned long long)backend->circuit.pause_ms);
 	redial_failed(backend);
 }
 

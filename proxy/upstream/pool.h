@@ -95,6 +95,10 @@ void pool_leave(struct backend *backend);
  */
 bool pool_prefers(const struct backend *a, const struct backend *b);
 
+/* Write host:port, or the path of the socket, for logs. The result may lie in the backend. */
+#define POOL_NAME_MAX 264
+struct slice pool_name(const struct backend *backend, char out[POOL_NAME_MAX]);
+
 enum pool_choice {
 	POOL_ANY,     /* an idle connection if there is one: the request can be sent again */
 	POOL_CHECKED, /* the same, but looked at once more: the request cannot be sent again */

@@ -210,6 +210,13 @@ pool_prefers(const struct backend *a, const struct backend *b)
 	return fake_pool.entered_at[at_a] <= fake_pool.entered_at[at_b];
 }
 
+struct slice
+pool_name(const struct backend *backend, char out[POOL_NAME_MAX])
+{
+	return (struct slice){
+	    out, (size_t)snprintf(out, POOL_NAME_MAX, "replica-%zu", fake_backend_index(backend))};
+}
+
 void
 pool_stop_holding(struct upstream *upstream)
 {

@@ -94,6 +94,7 @@ a_line_tells_all(void **state)
 	entry.texts[ACCESS_CLAIMED_TOKEN_ID] = SLICE("c");
 	entry.texts[ACCESS_SELECTOR] = SLICE("a=b,c=d");
 	entry.texts[ACCESS_JOB] = SLICE("demo");
+	entry.texts[ACCESS_REPLICA] = SLICE("h:1");
 	entry.decided = true;
 	entry.verdict = VERDICT_ALLOW;
 	entry.decision_us = 12;
@@ -108,7 +109,7 @@ a_line_tells_all(void **state)
 	    "{\"time\":\"2023-11-14T22:13:20.123456Z\",\"request_id\":\"r1\",\"trace_id\":\"t\","
 	    "\"parent_id\":\"p\",\"path\":\"/"
 	    "a\",\"claimed_token_id\":\"c\",\"selector\":\"a=b,c=d\","
-	    "\"job\":\"demo\",\"verdict\":\"allow\","
+	    "\"job\":\"demo\",\"replica\":\"h:1\",\"verdict\":\"allow\","
 	    "\"outcome\":\"answered\",\"status\":200,\"grpc_status\":16,"
 	    "\"bytes_in\":3,\"bytes_out\":4,"
 	    "\"decision_ms\":0.012,\"first_byte_ms\":1.001,\"duration_ms\":1.500}\n");
