@@ -60,6 +60,13 @@ def varies(answer):
     return [value for name, value in getattr(answer, "fields", None) or answer.heads[0] if name == "vary"]
 
 
+def whole(answer):
+    """All that a page can tell apart: the status, the fields and the content, but for what is another one in each answer."""
+    fields = getattr(answer, "fields", None) or answer.heads[0]
+    own = answer.field("x-request-id") or "none"
+    return answer.status, sorted((name, text) for name, text in fields if name not in ("date", "x-request-id")), answer.body.decode().replace(own, "ID")
+
+
 def cors(answer):
     return {name: answer.field(name) for name in CORS if answer.field(name) is not None}
 
@@ -80,8 +87,7 @@ def test_a_preflight(scene, send):
 @both
 def test_it_is_the_same_for_jobs_that_exist_and_others(scene, send):
     def seen(host, path="/"):
-        answer = send(scene.gateway, host, preflight(), path)
-        return answer.status, cors(answer), answer.body
+        return whole(send(scene.gateway, host, preflight(), path))
     same = seen(scene.host)
     assert same[0] == 204
     for host, path in ((f"no-such-job.{DOMAIN}", "/"), (DOMAIN, f"/jobs/{scene.job}/"), (DOMAIN, "/jobs/no-such-job/x"),
@@ -134,6 +140,23 @@ def test_refusals_can_be_read(scene, send):
         assert json.loads(answer.body)["error"]["message"]
         assert cors(send(scene.gateway, scene.host, [("Origin", OTHER), *fields], method="GET")) == {"vary": "Origin"}
         assert cors(send(scene.gateway, scene.host, fields, method="GET")) == {"vary": "Origin"}
+
+
+@both
+@pytest.mark.parametrize("origin", [PAGE, OTHER, None])
+def test_refusals_are_the_same_for_jobs_that_exist_and_others(scene, records, send, origin):
+    """A page of a listed origin can read them; it learns no more of which jobs exist than any other client."""
+    origins = [("Origin", origin)] if origin else []
+    gone = records.token()
+    records.delete_token(gone)
+    scoped = records.token(selector="team=other")
+    for method in ("GET", "POST", "OPTIONS"):
+        for fields, status in ([], 401), ([("Authorization", "Bearer jgt_x")], 401), ([("Authorization", "Bearer a b")], 400), \
+                ([("Authorization", gone.bearer)], 401), ([("Authorization", scoped.bearer)], 403):
+            seen = [whole(send(scene.gateway, host, [*origins, *fields], path, method))
+                    for host, path in ((scene.host, "/"), (f"no-such-job.{DOMAIN}", "/"), (DOMAIN, f"/jobs/{scene.job}/"), (DOMAIN, "/jobs/no-such-job/"))]
+            assert seen[0][0] == status and seen == seen[:1] * 4, (method, fields)
+    scene.untouched()
 
 
 def relayed(scene, fields, answer_fields=(), own=False):
