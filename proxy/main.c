@@ -7,6 +7,7 @@
 
 #include "auth/bulk/bulk.h"
 #include "auth/cli/cli.h"
+#include "auth/suggest.h"
 #include "jobgate/paths.h"
 #include "net/resolve.h"
 #include "server/redis_child.h"
@@ -56,6 +57,7 @@ read_options(int argc, char **argv, const char *usage, const char **file, bool *
 			fputs(usage, stdout);
 			return 0;
 		default:
+			suggest_option(argv[optind - 1], options);
 			fputs(usage, stderr);
 			return 2;
 		}
@@ -174,18 +176,42 @@ store(int argc, char **argv)
 	return status;
 }
 
+/* What getopt_long's messages begin with. */
+static char store_name[] = "jobgate store", serve_name[] = "jobgate serve",
+	    check_name[] = "jobgate check";
+
+/* The commands that are not the client's; -1: it is another one. */
+static int
+run(int argc, char **argv, char **arguments)
+{
+	const char *command = argc > 1 ? argv[1] : "";
+	bool store_command = strcmp(command, "store") == 0;
+	bool serve_command = strcmp(command, "serve") == 0;
+
+	if (!store_command && !serve_command && strcmp(command, "check") != 0)
+		return -1;
+	for (int i = 2; i < argc; i++)
+		if (cli_is_version(argv[i]))
+			return cli_print_version();
+	argv[1] = store_command ? store_name : serve_command ? serve_name : check_name;
+	if (store_command)
+		return store(argc - 1, argv + 1);
+	return serve_command ? serve(argc - 1, argv + 1, arguments) : check(argc - 1, argv + 1);
+}
+
 int
 main(int argc, char **argv)
 {
-	if (argc > 1 && strcmp(argv[1], "store") == 0)
-		return store(argc - 1, argv + 1);
-	if (argc > 1 && strcmp(argv[1], "serve") == 0)
-		return serve(argc - 1, argv + 1, argv);
-	if (argc > 1 && strcmp(argv[1], "check") == 0)
-		return check(argc - 1, argv + 1);
-	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
-		puts("jobgate " JOBGATE_VERSION);
-		return 0;
+	char **words = cli_words(&argc, argv);
+	int status;
+
+	if (words == NULL) {
+		fputs("jobgate: out of memory\n", stderr);
+		return 1;
 	}
-	return cli_main(argc, argv);
+	status = run(argc, words, argv);
+	if (status < 0)
+		status = cli_main(argc, words);
+	free(words);
+	return status;
 }

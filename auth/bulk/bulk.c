@@ -11,6 +11,7 @@
 
 #include "auth/bulk/task.h"
 #include "auth/redis/url.h"
+#include "auth/suggest.h"
 
 static const char usage[] =
     "Check, export and import the records of a store, without a gateway\n\n"
@@ -104,11 +105,25 @@ read_options(int argc, char **argv, struct bulk_options *out)
 			fputs(usage, stdout);
 			return TASK_OK;
 		default:
+			suggest_option(argv[optind - 1], options);
 			fputs("Try 'jobgate store --help'.\n", stderr);
 			return TASK_USAGE;
 		}
 	}
 	return -1;
+}
+
+static void
+refuse_verb(const char *word)
+{
+	const char *names[sizeof(verbs) / sizeof(verbs[0])], *meant;
+
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		names[i] = verbs[i].name;
+	meant = suggest(word, names, sizeof(verbs) / sizeof(verbs[0]));
+	fprintf(stderr, "jobgate: 'store %s' is not a command. ", word);
+	if (meant != NULL)
+		fprintf(stderr, "Did you mean 'store %s'? ", meant);
 }
 
 /* The verb, where getopt_long has left it: behind all options. Returns as read_options. */
@@ -124,7 +139,7 @@ read_verb(int argc, char **argv, struct bulk_options *out)
 	}
 	if (out->verb == NULL || optind + 1 < argc) {
 		if (out->verb == NULL)
-			fprintf(stderr, "jobgate: 'store %s' is not a command. ", argv[optind]);
+			refuse_verb(argv[optind]);
 		else
 			fprintf(stderr, "jobgate: unexpected argument '%s'. ", argv[optind + 1]);
 		fputs("Try 'jobgate store --help'.\n", stderr);

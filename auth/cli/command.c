@@ -167,6 +167,12 @@ command_query(char *path, const char *name, const char *value)
 	return longer;
 }
 
+static bool
+asks(const struct command_context *context)
+{
+	return !context->options->yes && isatty(STDIN_FILENO);
+}
+
 bool
 command_confirm(
     const struct command_context *context, const char *question, const char *word, const char *id)
@@ -175,7 +181,7 @@ command_confirm(
 	size_t cap = 0;
 	bool yes;
 
-	if (context->options->yes || !isatty(STDIN_FILENO))
+	if (!asks(context))
 		return true;
 	if (strcmp(word, id) == 0)
 		fprintf(stderr, "%s %s? [y/N] ", question, id);
@@ -185,6 +191,33 @@ command_confirm(
 	free(line);
 	if (!yes)
 		fputs("jobgate: nothing was changed\n", stderr);
+	return yes;
+}
+
+/* NULL when it cannot be read: the call that follows says why. */
+static char *
+name_of_token(struct command_context *context, const char *id)
+{
+	char *path = client_path("/v1/tokens/", id, ""), *name = NULL;
+	struct answer answer = {0};
+
+	if (path != NULL && client_call(context->client, "GET", path, NULL, &answer) &&
+	    answer.status == 200)
+		name = present_text(answer.body, "name");
+	answer_clear(&answer);
+	free(path);
+	return name;
+}
+
+bool
+command_confirm_token(
+    struct command_context *context, const char *question, const char *word, const char *id)
+{
+	bool reads = asks(context) && strcmp(word, id) == 0 && jg_token_id_valid(slice_of(id));
+	char *name = reads ? name_of_token(context, id) : NULL;
+	bool yes = command_confirm(context, question, name != NULL ? name : word, id);
+
+	secret_free(name);
 	return yes;
 }
 

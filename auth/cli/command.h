@@ -57,11 +57,17 @@ int command_list_as(struct command_context *context, const char *path, const str
     void (*adapt)(json_t *item));
 
 /*
- * Ask "<question> <id>? [y/N] ". True for yes; also, without asking, with --yes or when standard
- * input is not a terminal.
+ * Ask "<question> <word> (<id>)? [y/N] ", without the parentheses where both are the same. True for
+ * yes; also, without asking, with --yes or when standard input is not a terminal.
  */
 bool command_confirm(
     const struct command_context *context, const char *question, const char *word, const char *id);
+
+/*
+ * The same for a token, whose name is read if the word is its id: a question shows both.
+ */
+bool command_confirm_token(
+    struct command_context *context, const char *question, const char *word, const char *id);
 
 /*
  * The id of the record that an argument of a command names: by its id or, for a token, by a name

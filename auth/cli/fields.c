@@ -60,8 +60,8 @@ fields_columns(enum record_kind kind, unsigned uses, struct column out[COLUMNS_M
 		if ((field->uses & uses) == 0)
 			continue;
 		assert(count + 1 < COLUMNS_MAX);
-		out[count++] = (struct column){
-		    field->title, field->name, field->none != NULL ? field->none : "-"};
+		out[count++] = (struct column){field->title, field->name,
+		    field->none != NULL ? field->none : "-", field->form == AS_JOB_URL};
 	}
 	out[count] = (struct column){0};
 }

@@ -34,6 +34,13 @@ static const struct argp_option delete_options[] = {
 static bool
 create_check(struct options *options)
 {
+	if (options->arg_count > 0) {
+		if (options->fields[JOB_FIELD_ID] != NULL) {
+			fputs("jobgate: <ID> and --id mean the same: give one of them\n", stderr);
+			return false;
+		}
+		options->fields[JOB_FIELD_ID] = options->args[0];
+	}
 	return command_labels_check(options) && ports_check(options, PORTS_WITH_URL);
 }
 
@@ -127,8 +134,9 @@ delete_run(struct command_context *context)
 
 const struct command job_commands[JOB_COMMANDS] = {
     {"job", "create",
-	{"jobgate job create", "[OPTIONS]", "Register a job", NULL, NULL, 0, 0, false,
-	    create_options, RECORD_JOB, USE_CREATE},
+	{"jobgate job create", "[OPTIONS] [ID]", "Register a job", "<ID>",
+	    "Job's id, the same as --id [default: a new UUID]", 0, 1, false, create_options,
+	    RECORD_JOB, USE_CREATE},
 	create_check, create_run},
     {"job", "list",
 	{"jobgate job list", "[OPTIONS]", "List the jobs", NULL, NULL, 0, 0, false, list_options},

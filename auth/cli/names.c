@@ -187,7 +187,8 @@ delete_one(struct command_context *context, enum record_kind kind, const char *w
 	snprintf(question, sizeof(question),
 	    context->options->cascade ? "With all tokens that it created, delete %s" : "Delete %s",
 	    noun);
-	if (!command_confirm(context, question, word, id))
+	if (kind == RECORD_TOKEN ? !command_confirm_token(context, question, word, id)
+				 : !command_confirm(context, question, word, id))
 		return CLI_REFUSED;
 	if (context->options->cascade && strcmp(word, id) != 0)
 		fprintf(stderr, "jobgate: deleting the token %s, its id is %s\n", word, id);

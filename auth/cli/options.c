@@ -1,91 +1,13 @@
-/* options.c - parses the command line with argp, and prints help from the same tables. */
+/* options.c - parses the command line with argp. */
 #include "auth/cli/options.h"
 #include "auth/cli/duration.h"
+#include "auth/cli/option_table.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <openssl/crypto.h>
-
-/* Each command has these options after its own. */
-static const struct argp_option common_options[] = {
-    {"token", KEY_TOKEN, "TOKEN", 0, "Authentication using an operator token [env: JOBGATE_TOKEN]",
-	0},
-    {"app-token", KEY_TOKEN, "TOKEN", 0, "The same as --token", 0},
-    {"token-file", KEY_TOKEN_FILE, "FILE", 0,
-	"Read the token from a file, or from standard input with -", 0},
-    {"control-url", KEY_CONTROL_URL, "URL", 0,
-	"Control API, unix:/path or http(s)://host[:port] [env: JOBGATE_URL]", 0},
-    {"output", KEY_OUTPUT, "OUTPUT", 0,
-	"Command output format [possible values: json, yaml, description]", 0},
-    {"no-color", KEY_NO_COLOR, NULL, 0, "Remove colors from output", 0},
-    {"help", KEY_HELP, NULL, 0, "Print help", 0},
-    {0},
-};
-
-/* If a command has no --url of a job, --url is the control API. */
-static const struct argp_option url_option = {
-    "url", KEY_CONTROL_URL, "URL", 0, "The same as --control-url", 0};
-
-static bool
-has_option(const struct argp_option *all, size_t count, const char *name)
-{
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(all[i].name, name) == 0)
-			return true;
-	return false;
-}
-
-static const char *
-help_of(const struct record_field *field, unsigned uses)
-{
-	if (field->option == NULL || (field->uses & uses) == 0)
-		return NULL;
-	return uses == USE_PATCH ? field->change_help : field->help;
-}
-
-/*
- * Add the options for fields of the command's record, except those that the command's own table
- * has.
- */
-static size_t
-collect_fields(const struct syntax *syntax, struct argp_option all[OPTIONS_MAX], size_t count)
-{
-	const struct record_fields *fields = &record_fields[syntax->kind];
-
-	for (size_t i = 0; i < fields->count; i++) {
-		const struct record_field *field = &fields->rows[i];
-		const char *help = help_of(field, syntax->fields);
-
-		if (help != NULL && !has_option(all, count, field->name))
-			all[count++] = (struct argp_option){
-			    field->name, KEY_FIELD + (int)i, field->option, 0, help, 0};
-	}
-	return count;
-}
-
-/* Collect all options of a command, in the order of the help. */
-static void
-collect(const struct syntax *syntax, struct argp_option all[OPTIONS_MAX])
-{
-	size_t count = 0;
-	bool has_url;
-
-	for (const struct argp_option *own = syntax->options; own != NULL && own->name != NULL;
-	     own++)
-		all[count++] = *own;
-	count = collect_fields(syntax, all, count);
-	has_url = has_option(all, count, "url");
-	for (const struct argp_option *common = common_options; common->name != NULL; common++) {
-		all[count++] = *common;
-		if (common->key == KEY_CONTROL_URL && !has_url)
-			all[count++] = url_option;
-	}
-	assert(count < OPTIONS_MAX);
-	all[count] = (struct argp_option){0};
-}
 
 /*
  * Copy a secret and wipe the original: other users see argv in `ps`, and processes of our own user,
@@ -202,6 +124,9 @@ set_option(struct options *options, int key, char *arg)
 	switch ((enum option_key)key) {
 	case KEY_HELP:
 		options->help = true;
+		return true;
+	case KEY_VERSION:
+		options->version = true;
 		return true;
 	case KEY_OUTPUT:
 		return parse_output(arg, &options->output);
@@ -343,14 +268,16 @@ options_parse(const struct syntax *syntax, int argc, char **argv, struct options
 	bool ok = false;
 
 	*out = (struct options){.kind = syntax->kind, .patches = syntax->fields == USE_PATCH};
-	collect(syntax, all);
+	option_table(syntax, all);
 	snprintf(words, sizeof(words), "%s", syntax->words);
 	argv[0] = words;
 	if (syntax->command)
 		out->command = split_command(&argc, argv);
-	if (argp_parse(&argp, argc, argv, ARGP_NO_HELP | ARGP_NO_EXIT, NULL, out) != 0)
+	if (argp_parse(&argp, argc, argv, ARGP_NO_HELP | ARGP_NO_EXIT, NULL, out) != 0) {
+		option_advise(syntax, argc, argv);
 		goto done;
-	if (out->help) {
+	}
+	if (out->help || out->version) {
 		ok = true;
 		goto done;
 	}
@@ -389,41 +316,4 @@ options_wipe(struct options *options)
 	secret_free(options->token);
 	secret_free(options->value);
 	options->token = options->value = NULL;
-}
-
-/* Write "-r, --role <ROLE>" to line; returns its length. */
-static int
-option_left(const struct argp_option *option, char *line, size_t cap)
-{
-	bool letter = option->key > ' ' && option->key < 0x7f;
-	char first[5] = "    ";
-
-	if (letter)
-		snprintf(first, sizeof(first), "-%c, ", option->key);
-	if (option->arg != NULL)
-		return snprintf(line, cap, "%s--%s <%s>", first, option->name, option->arg);
-	return snprintf(line, cap, "%s--%s", first, option->name);
-}
-
-void
-options_help(const struct syntax *syntax, FILE *out)
-{
-	struct argp_option all[OPTIONS_MAX];
-	char line[128];
-	int width = 0;
-
-	collect(syntax, all);
-	fprintf(out, "%s\n\nUsage: %s %s\n", syntax->summary, syntax->words, syntax->usage);
-	if (syntax->argument != NULL)
-		fprintf(out, "\nArguments:\n  %s  %s\n", syntax->argument, syntax->argument_doc);
-	for (const struct argp_option *option = all; option->name != NULL; option++) {
-		int len = option_left(option, line, sizeof(line));
-		if (len > width)
-			width = len;
-	}
-	fprintf(out, "\nOptions:\n");
-	for (const struct argp_option *option = all; option->name != NULL; option++) {
-		option_left(option, line, sizeof(line));
-		fprintf(out, "  %-*s  %s\n", width, line, option->doc);
-	}
 }

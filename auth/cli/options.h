@@ -18,7 +18,7 @@ enum output { OUTPUT_DESCRIPTION, OUTPUT_JSON, OUTPUT_YAML };
  */
 struct options {
 	enum output output;
-	bool no_color, yes, help, cascade;
+	bool no_color, yes, help, version, cascade;
 	const char *control_url; /* NULL: the default Unix socket */
 	char *token;		 /* the caller's own token; may be NULL */
 	const char *role;
@@ -56,6 +56,7 @@ struct options {
 /* Keys of the options. A key below 0x100 is also the short option. */
 enum option_key {
 	KEY_HELP = 'h',
+	KEY_VERSION = 'V',
 	KEY_OUTPUT = 'o',
 	KEY_ROLE = 'r',
 	KEY_LABEL = 'l',

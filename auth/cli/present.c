@@ -153,9 +153,12 @@ cell(const struct printer *printer, const char *text, size_t width, bool strong,
 		pad(printer->out, len, width + 2);
 }
 
-/* Narrow the widest columns until the row fits, but never the first, which holds the ids. */
+/*
+ * Narrow the widest columns until the row fits, but never the first, which holds the ids, and none
+ * that stays whole.
+ */
 static void
-fit(size_t *widths, size_t count, size_t width)
+fit(const struct column *columns, size_t *widths, size_t count, size_t width)
 {
 	size_t total = 2 * (count - 1);
 
@@ -165,7 +168,8 @@ fit(size_t *widths, size_t count, size_t width)
 		size_t widest = 0;
 
 		for (size_t i = 1; i < count; i++)
-			if (widths[i] > COLUMN_MIN && (widest == 0 || widths[i] > widths[widest]))
+			if (!columns[i].whole && widths[i] > COLUMN_MIN &&
+			    (widest == 0 || widths[i] > widths[widest]))
 				widest = i;
 		if (widest == 0)
 			return;
@@ -212,7 +216,7 @@ table_rows(struct present_list *list, const json_t *records)
 		}
 	}
 	if (printer->width > 0)
-		fit(list->widths, count, printer->width);
+		fit(columns, list->widths, count, printer->width);
 	if (list->count == 0)
 		table_row(printer, NULL, columns, list->widths);
 	json_array_foreach(records, index, record)

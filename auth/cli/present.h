@@ -20,6 +20,7 @@ struct column {
 	const char *title; /* shown in capitals in a table */
 	const char *key;   /* of the record */
 	const char *empty; /* shown when the value is empty; "": the line is left out then */
+	bool whole;	   /* never cut in a table: other columns give way */
 };
 
 /* Colour is used only on a terminal, and not with --no-color or NO_COLOR (no-color.org). */

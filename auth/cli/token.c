@@ -105,12 +105,12 @@ example_url(struct command_context *context, const char *selector)
 
 /* Show a token with its value, which the server sends only this once, and how to use it. */
 static int
-show_value(
-    struct command_context *context, const char *method, const char *path, const json_t *body)
+show_value(struct command_context *context, const char *method, const char *path,
+    const json_t *body, bool is_new)
 {
 	const struct printer *printer = &context->printer;
 	struct answer answer;
-	const char *value;
+	const char *value, *selector;
 	char *url;
 	int result = command_call(context, method, path, body, &answer);
 
@@ -118,9 +118,13 @@ show_value(
 		return result;
 	result = command_written(fields_present(printer, answer.body, RECORD_TOKEN));
 	value = json_string_value(json_object_get(answer.body, "value"));
+	selector = json_string_value(json_object_get(answer.body, "label_selector"));
+	if (is_new && selector != NULL && selector[0] == '\0')
+		fputs("jobgate: the token has no label selector, so it reaches all jobs; to limit "
+		      "one, create it with --label-selector name=value\n",
+		    stderr);
 	if (result == CLI_OK && printer->output == OUTPUT_DESCRIPTION && value != NULL) {
-		url = example_url(
-		    context, json_string_value(json_object_get(answer.body, "label_selector")));
+		url = example_url(context, selector);
 		fprintf(printer->out,
 		    "\nKeep the token now: it is shown only this once. Use it with\n\n");
 		fprintf(printer->out, "  curl -H 'Authorization: Bearer %s' %s\n", value,
@@ -238,7 +242,7 @@ create_run(struct command_context *context)
 	if (selector == NULL || body == NULL)
 		fputs("jobgate: the name is not UTF-8 text\n", stderr);
 	else if (fields_body(options, body) && expiry_add(options, body))
-		result = show_value(context, "POST", "/v1/tokens", body);
+		result = show_value(context, "POST", "/v1/tokens", body, true);
 	json_decref(body);
 	free(selector);
 	return result;
@@ -323,13 +327,13 @@ renew_token(struct command_context *context, const char *id)
 	char *path;
 	int result = CLI_REFUSED;
 
-	if (!command_confirm(context, question, options->args[0], id))
+	if (!command_confirm_token(context, question, options->args[0], id))
 		return CLI_REFUSED;
 	body = renewal(options);
 	path = client_path("/v1/tokens/", id, "/renew");
 	if (body != NULL) /* an older gateway takes no body */
-		result =
-		    show_value(context, "POST", path, json_object_size(body) > 0 ? body : NULL);
+		result = show_value(
+		    context, "POST", path, json_object_size(body) > 0 ? body : NULL, false);
 	json_decref(body);
 	free(path);
 	return command_tell_id(options->args[0], id, result);

@@ -7,7 +7,7 @@ _jobgate_ids() { # token|job|session
 _jobgate() {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
 	local noun=${COMP_WORDS[1]} verb=${COMP_WORDS[2]} at
-	local client="--token --app-token --token-file --control-url -o --output --no-color -h --help"
+	local client="--token --app-token --token-file --control-url -o --output --no-color -h --help -V --version"
 	local words=""
 
 	COMPREPLY=()
@@ -32,13 +32,13 @@ _jobgate() {
 	esac
 	if [[ -z $words ]]; then
 		if ((COMP_CWORD == 1)); then
-			words="serve check store token job session top authorize -h --help --version"
+			words="serve check store token job session top authorize help -h --help -V --version"
 		elif ((COMP_CWORD == 2)) && [[ $noun == token ]]; then
-			words="create list get set delete renew revoke -h --help"
+			words="create list get set delete renew revoke -h --help -V --version"
 		elif ((COMP_CWORD == 2)) && [[ $noun == job ]]; then
-			words="create list get who set delete run -h --help"
+			words="create list get who set delete run -h --help -V --version"
 		elif ((COMP_CWORD == 2)) && [[ $noun == session ]]; then
-			words="list kill -h --help"
+			words="list kill -h --help -V --version"
 		elif ((COMP_CWORD == 2)) && [[ $noun == store ]]; then
 			words="verify export import mint -h --help"
 		else

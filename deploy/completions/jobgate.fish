@@ -25,7 +25,8 @@ complete -c jobgate -n __fish_use_subcommand -a job -d Jobs
 complete -c jobgate -n __fish_use_subcommand -a session -d 'What runs now'
 complete -c jobgate -n __fish_use_subcommand -a top -d 'What runs now, live'
 complete -c jobgate -n __fish_use_subcommand -a authorize -d 'Explain a decision'
-complete -c jobgate -n __fish_use_subcommand -l version -d 'Print the version'
+complete -c jobgate -n __fish_use_subcommand -a help -d 'The help of a command'
+complete -c jobgate -n __fish_use_subcommand -s V -l version -d 'Print the version'
 complete -c jobgate -s h -l help -d 'Print help'
 
 complete -c jobgate -n '__jobgate_verb token' -a 'create list get set delete renew revoke'
@@ -52,6 +53,7 @@ for noun in token job session top authorize
     complete -c jobgate -n "__jobgate_at $noun" -l url -x -d 'URL of the job, or the same as --control-url'
     complete -c jobgate -n "__jobgate_at $noun" -s o -l output -x -a 'json yaml description' -d 'Output format'
     complete -c jobgate -n "__jobgate_at $noun" -l no-color -d 'Remove colors from output'
+    complete -c jobgate -n "__jobgate_at $noun" -s V -l version -d 'Print the version'
 end
 
 complete -c jobgate -n '__jobgate_at token create list' -s r -l role -x -a 'read operator' -d Role

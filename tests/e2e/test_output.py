@@ -161,7 +161,7 @@ def screen(gateway, store):
 @pytest.mark.parametrize("typed, gone", [("y\n", True), ("Y\n", True), ("yes\n", True), ("n\n", False), ("\n", False), ("\x04", False)])
 def test_delete_asks(screen, store, typed, gone):
     terminal = screen("token", "delete", TOKENS[0])
-    terminal.expect(rf"Delete token {TOKENS[0]}\? \[y/N\] $")
+    terminal.expect(rf"Delete token basetoken \({TOKENS[0]}\)\? \[y/N\] $")
     terminal.type(typed)
     text, status = terminal.end()
     assert status == (0 if gone else 1)
@@ -188,7 +188,7 @@ def test_interrupted_question(screen, store):
 
 def test_renew_asks(screen, store):
     terminal = screen("token", "renew", TOKENS[0])
-    terminal.expect(rf"Renew token {TOKENS[0]}\? \[y/N\] $")
+    terminal.expect(rf"Renew token basetoken \({TOKENS[0]}\)\? \[y/N\] $")
     terminal.type("n\n")
     assert terminal.end()[1] == 1
     assert store.client.hget(f"jobgate:token:{TOKENS[0]}", "version") == "1"

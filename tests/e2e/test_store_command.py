@@ -119,7 +119,7 @@ def test_all_that_limits_a_token_is_kept(gateways, source, target, store):
     assert store("verify", server=target).out == "2 tokens, 0 jobs: every record is valid and in its index\n"
     for token in (parent, child):
         old, new = (gateway.cli("token", "get", token["id"], "-o", "json").json() for gateway in (before, after))
-        assert new == old
+        assert {**new, "last_used_at": None} == {**old, "last_used_at": None}  # written within a second, by one of them
     assert new["created_by"] == parent["id"] and new["previous_until"] and limits.items() <= new.items()
     assert Control(after.socket_path).done("DELETE", f"/v1/tokens/{parent['id']}?cascade=true") == {"deleted_tokens": 2}
 
