@@ -256,7 +256,7 @@ start_workers(struct run *run)
 	int fd = -1;
 
 	run->control.workers = workers;
-	run->control.events = events_new(run->base, &run->control);
+	run->control.events = workers != NULL ? events_new(run->base, &run->control) : NULL;
 	if (workers == NULL || setup->settings.workers_socket == NULL)
 		return;
 	fd = listen_unix_open(

@@ -19,6 +19,7 @@ reader_free(void *state)
 	struct reader *reader = state;
 	struct events *events = reader->events;
 
+	reader_unwatch(reader);
 	TAILQ_REMOVE(&events->readers, reader, link);
 	free(reader); /* the next tick finds that it was the last one */
 }
@@ -105,13 +106,28 @@ on_tick(evutil_socket_t fd, short what, void *ctx)
 
 /* ---- the beginning ---- */
 
+/* Those that have left give up their places now, not with the next tick. */
+static void
+sweep(struct events *events)
+{
+	struct reader *reader, *next;
+	uint64_t now_ms = clock_ms(CLOCK_MONOTONIC);
+
+	for (reader = TAILQ_FIRST(&events->readers); reader != NULL; reader = next) {
+		next = TAILQ_NEXT(reader, link);
+		if (!reader->confirming)
+			has_ended(reader, now_ms);
+	}
+}
+
 /* False after answering: there are too many. */
 static bool
-is_room(const struct events *events, struct call *call)
+is_room(struct events *events, struct call *call)
 {
 	const struct reader *other;
 	size_t local = 0, remote = 0, scoped = 0, of_token = 0;
 
+	sweep(events);
 	TAILQ_FOREACH(other, &events->readers, link)
 	{
 		const struct call *held = other->call;
@@ -149,6 +165,11 @@ reader_new(struct events *events, struct call *call)
 	reader->call = call;
 	reader->began_ms = reader->told_ms = clock_ms(CLOCK_MONOTONIC);
 	TAILQ_INSERT_TAIL(&events->readers, reader, link);
+	if (!reader_watch(reader)) {
+		TAILQ_REMOVE(&events->readers, reader, link);
+		free(reader);
+		return NULL;
+	}
 	call->state = reader;
 	call->state_free = reader_free;
 	return reader;
@@ -181,8 +202,7 @@ events_read(struct call *call)
 	event_add(events->tick, &pause);
 	call->stream->write(call, SLICE(": events\n\n")); /* the head leaves at once */
 	call->stream->flush(call);
-	if (store_feed_is_up(events->feed))
-		reader_start(reader);
+	reader_start_if_ready(reader);
 }
 
 struct events *
@@ -196,10 +216,12 @@ events_new(struct event_base *base, struct control *control)
 	events->control = control;
 	TAILQ_INIT(&events->readers);
 	events->tick = event_new(base, -1, EV_PERSIST, on_tick, events);
-	if (events->tick != NULL)
-		return events;
-	free(events);
-	return NULL;
+	if (events->tick == NULL) {
+		free(events);
+		return NULL;
+	}
+	events_watch_workers(events);
+	return events;
 }
 
 void

@@ -25,7 +25,7 @@ struct control;
 /* Bytes that wait for a reader. */
 #define READER_UNSENT_MAX (256u << 10)
 
-/* control outlives it, and its store is set. NULL when memory is short. */
+/* control outlives it; its store and its workers are set. NULL when memory is short. */
 struct events *events_new(struct event_base *base, struct control *control);
 
 /*

@@ -195,8 +195,7 @@ on_up(void *ctx)
 	tell_store(events, true);
 	events_tell_missed(events, MISSED_RECORDS);
 	TAILQ_FOREACH(reader, &events->readers, link)
-	if (!reader->started)
-		reader_start(reader);
+	reader_start_if_ready(reader);
 }
 
 static void

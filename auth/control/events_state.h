@@ -13,6 +13,7 @@
  * events.c          readers: how many there are, how they begin and end
  * events_tell.c     what is written to readers, and how much of it they leave unread
  * events_records.c  changes of tokens and jobs
+ * events_sessions.c sessions that begin and end, and workers
  */
 
 /* What a reader has missed, as a set. */
@@ -25,6 +26,7 @@ struct reader {
 	uint64_t began_ms, told_ms; /* when it began, and when something was last written to it */
 	uint64_t moved_ms;	    /* when it last took something, or nothing waited for it */
 	uint64_t written, taken;    /* bytes of data: all, and those it had taken then */
+	unsigned slot;		    /* of what workers tell of sessions */
 	unsigned missed;	    /* a set of enum missed: it has not been told of this yet */
 	bool started;		    /* it has been told `start` */
 	bool confirming;	    /* its token is being read: the call must not end meanwhile */
@@ -60,7 +62,8 @@ void reader_tell(struct reader *reader, const char *name, json_t *data, enum mis
 void reader_tell_text(
     struct reader *reader, const char *name, const char *data, size_t len, enum missed missed);
 
-/* Tell it `start`, and how things are. */
+/* Tell it `start`, and how things are: as soon as all changes are told, or in any case. */
+void reader_start_if_ready(struct reader *reader);
 void reader_start(struct reader *reader);
 
 /* Note that it has missed this, and say so when there is room. */
@@ -74,6 +77,18 @@ bool reader_is_stuck(struct reader *reader, uint64_t now_ms);
 
 /* To all that have started. */
 void events_tell_missed(struct events *events, enum missed missed);
+
+/* ---- events_sessions.c ---- */
+
+/* Follow the workers. Call it once; the control's workers are set. */
+void events_watch_workers(struct events *events);
+
+/* Have workers tell this reader of sessions. False: they cannot. And no longer. */
+bool reader_watch(struct reader *reader);
+void reader_unwatch(const struct reader *reader);
+
+/* Tell it which workers there are. */
+void reader_tell_workers(struct reader *reader);
 
 /* ---- events_records.c ---- */
 

@@ -76,14 +76,32 @@ reader_tell(struct reader *reader, const char *name, json_t *data, enum missed m
 	json_decref(data);
 }
 
+static bool
+tells_sessions(const struct reader *reader)
+{
+	const struct workers *workers = reader->events->control->workers;
+
+	return workers != NULL && workers_are_watched(workers, reader->slot);
+}
+
 void
 reader_start(struct reader *reader)
 {
 	bool up = store_feed_is_up(reader->events->feed);
 
 	reader->started = true;
-	reader_tell(reader, "start", json_pack("{s:b}", "changes", up), MISSED_RECORDS);
+	reader_tell(reader, "start",
+	    json_pack("{s:b, s:b}", "changes", up, "sessions", tells_sessions(reader)),
+	    MISSED_RECORDS);
 	reader_tell(reader, "store", json_pack("{s:b}", "up", up), MISSED_RECORDS);
+	reader_tell_workers(reader);
+}
+
+void
+reader_start_if_ready(struct reader *reader)
+{
+	if (!reader->started && store_feed_is_up(reader->events->feed) && tells_sessions(reader))
+		reader_start(reader);
 }
 
 void

@@ -21,6 +21,7 @@ worker_connection_close(struct worker_connection *worker)
 	TAILQ_REMOVE(&workers->all, worker, link);
 	workers->count--;
 	question_lost(worker);
+	watch_worker_left(worker);
 	event_free(worker->readable);
 	close(worker->fd);
 	free(worker);
@@ -50,6 +51,7 @@ become_known(struct worker_connection *worker, const struct session_message *mes
 		TAILQ_INSERT_BEFORE(other, worker, link);
 	else
 		TAILQ_INSERT_TAIL(&workers->all, worker, link);
+	watch_worker_came(worker);
 }
 
 /* False: the connection is of no use, and is to be closed. */
@@ -68,6 +70,14 @@ take_message(struct worker_connection *worker, struct session_message *message)
 	case SESSION_ONE:
 		if (expected)
 			question_found(worker, &message->session);
+		return worker->known;
+	case SESSION_WATCHING:
+		if (worker->known)
+			watch_confirmed(worker, message->number);
+		return worker->known;
+	case SESSION_EVENT:
+		if (worker->known)
+			watch_told(worker, &message->event);
 		return worker->known;
 	case SESSION_END:
 		if (expected)

@@ -175,9 +175,8 @@ on_timer(evutil_socket_t fd, short what, void *ctx)
 
 /* ---- what workers say ---- */
 
-/* Texts of a worker end with NUL, and numbers lie in their ranges, whatever it has sent. */
-static void
-make_safe(struct session *session)
+void
+question_make_safe(struct session *session)
 {
 #define END(text) session->text[sizeof(session->text) - 1] = '\0'
 	END(token_id);
@@ -202,7 +201,7 @@ question_found(struct worker_connection *worker, struct session *session)
 	if (question->order.cuts ||
 	    (question->order.most > 0 && question->count >= question->order.most))
 		return;
-	make_safe(session);
+	question_make_safe(session);
 	question->count++;
 	question->found(question, &id, worker->index, session);
 	start_timer(worker->workers, PATIENCE_MS);

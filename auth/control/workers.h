@@ -69,6 +69,40 @@ void workers_ask(struct workers *workers, struct session_question *question);
  */
 bool workers_are_busy(const struct workers *workers, const struct session_question *question);
 
+/* What those who watch are told. Only `worker` may be called from within the functions of this
+ * header: when an order cannot be given to a worker, it is gone. */
+struct workers_watcher {
+	void *ctx;
+	/* A session has begun or ended. slots: a bit for each that may learn of it; names: for each
+	 * that may also learn which token it has. */
+	void (*event)(void *ctx, uint32_t slots, const struct session_id *id, unsigned index,
+	    const struct session_event *event);
+	/* These slots have missed something. */
+	void (*lost)(void *ctx, uint32_t slots);
+	/* A worker has come, or gone. */
+	void (*worker)(void *ctx, uint32_t id, unsigned index, bool up);
+	/* A worker has confirmed an order to watch. */
+	void (*confirmed)(void *ctx);
+};
+
+/* *watcher is copied. */
+void workers_set_watcher(struct workers *workers, const struct workers_watcher *watcher);
+
+/*
+ * Have all workers, also those that come later, tell this slot of sessions that begin and end.
+ * scope NULL: of all sessions; else of those of an operator with this label selector, which has
+ * labels. False when the selector is too long.
+ */
+bool workers_watch(struct workers *workers, unsigned slot, const struct label_set *scope);
+void workers_unwatch(struct workers *workers, unsigned slot);
+
+/* True when all workers that are connected tell this slot. */
+bool workers_are_watched(const struct workers *workers, unsigned slot);
+
+/* Call told for each worker that is connected. */
+void workers_each(
+    const struct workers *workers, void (*told)(void *ctx, uint32_t id, unsigned index), void *ctx);
+
 /* All questions are answered first, as they stand. NULL is allowed. */
 void workers_free(struct workers *workers);
 

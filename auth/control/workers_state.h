@@ -6,6 +6,7 @@
 
 /*
  * workers.c              questions, one at a time, to one worker after the other
+ * workers_watch.c        tells of sessions that begin and end
  * worker_connections.c   the socket, connections, and the messages that come
  */
 
@@ -18,6 +19,14 @@ struct worker_connection {
 	bool known; /* it has said hello: */
 	uint32_t id;
 	unsigned index;
+	uint32_t watched[SESSION_SLOTS]; /* the number of the order that it has confirmed last */
+};
+
+/* Who is told of sessions that begin and end. */
+struct watch_slot {
+	bool used;
+	uint32_t number; /* of the order to watch for it; another one each time */
+	struct session_order order;
 };
 
 struct workers {
@@ -37,6 +46,9 @@ struct workers {
 	uint32_t last;			 /* the worker that was asked last */
 	bool none_asked;		 /* none yet */
 	uint32_t orders;
+	struct workers_watcher watcher; /* functions are NULL: nobody watches */
+	struct watch_slot slots[SESSION_SLOTS];
+	uint32_t watches; /* orders to watch that were given so far */
 };
 
 /* ---- workers.c ---- */
@@ -47,6 +59,18 @@ void question_ended(struct worker_connection *worker, const struct session_messa
 
 /* The worker is gone: it is silent, if it is being asked. */
 void question_lost(struct worker_connection *worker);
+
+/* Texts of a session end with NUL afterwards, and its numbers lie in their ranges, whatever the
+ * worker has sent. */
+void question_make_safe(struct session *session);
+
+/* ---- workers_watch.c ---- */
+
+/* A worker has said hello; it is gone; it confirms an order, or tells of a session. */
+void watch_worker_came(struct worker_connection *worker);
+void watch_worker_left(const struct worker_connection *worker);
+void watch_confirmed(struct worker_connection *worker, uint32_t number);
+void watch_told(const struct worker_connection *worker, struct session_event *event);
 
 /* ---- worker_connections.c ---- */
 

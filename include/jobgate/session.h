@@ -16,11 +16,13 @@
  * ".workers" appended; SOCK_SEQPACKET). Each message is one of the structs below, sent as it lies
  * in memory: both ends are on one machine, but one may be of the binary before an upgrade.
  * A worker first says hello; then it gets one order at a time, and answers with any number of
- * sessions and one end. An order that comes during the answer to another replaces it.
+ * sessions and one end. An order that comes during the answer to another replaces it. An order to
+ * watch is no such order: it is confirmed at once, and from then on the worker tells of sessions
+ * that begin and end.
  * Either end checks what it reads: a bool could have bytes that are neither true nor false, so
  * flags are uint8_t, where any value but 0 is true.
  */
-#define SESSION_PROTOCOL 2 /* another layout or meaning of any message has another number */
+#define SESSION_PROTOCOL 3 /* another layout or meaning of any message has another number */
 
 enum session_state {
 	SESSION_WAITING,    /* its job is not up */
@@ -55,10 +57,24 @@ struct session_filter {
 	char scope[SESSION_SCOPE_MAX];
 };
 
+/*
+ * Those to whom it is told which sessions begin and end have a slot each: the first one is for all
+ * who may see everything, the others are for label selectors.
+ */
+#define SESSION_SLOTS 9
+
+enum session_watch {
+	SESSION_WATCH_NOT,   /* the order is to list or to end sessions */
+	SESSION_WATCH_BEGIN, /* tell the slot of what the filter's scope has */
+	SESSION_WATCH_END,
+};
+
 /* A message to a worker. */
 struct session_order {
 	uint32_t number; /* of the order; its answer has the same */
 	uint8_t cuts;	 /* flag: end these sessions; else list them, the youngest first */
+	uint8_t watch;	 /* enum session_watch */
+	uint8_t slot;
 	/* With cuts: CLOCK_MONOTONIC; a worker that was stopped ends nothing later than this. */
 	uint64_t until_ms;
 	uint64_t most; /* listed at most; 0: any number */
@@ -84,7 +100,32 @@ struct session {
 	char path[SESSION_PATH_MAX + 1]; /* without a query; secrets of tokens are blotted out */
 };
 
-enum session_message_kind { SESSION_HELLO, SESSION_ONE, SESSION_END };
+enum session_message_kind {
+	SESSION_HELLO,
+	SESSION_ONE,
+	SESSION_END,
+	SESSION_WATCHING, /* confirms the order to watch with this number */
+	SESSION_EVENT,
+};
+
+enum session_change {
+	SESSION_BEGUN,
+	SESSION_ENDED,
+	SESSION_LOST, /* no session: there were more than could be told */
+};
+
+/* A worker tells of at most so many sessions that begin or end in a second. */
+#define SESSION_EVENTS_MAX 512
+#define SESSION_OUTCOME_MAX 24
+
+struct session_event {
+	uint32_t sees;	 /* a bit for each slot that may learn of it */
+	uint32_t names;	 /* and for each that may learn which token it has */
+	uint8_t change;	 /* enum session_change */
+	uint16_t status; /* when it has ended: as in the access log; 0: none */
+	char outcome[SESSION_OUTCOME_MAX];
+	struct session session;
+};
 
 /* A message of a worker. */
 struct session_message {
@@ -97,6 +138,7 @@ struct session_message {
 			uint64_t worker;   /* random; a part of the ids of its sessions */
 		} hello;
 		struct session session;
+		struct session_event event;
 		struct {
 			uint64_t count; /* of sessions that were listed, or cut */
 			uint8_t more;	/* flag: there are more than were to be listed */

@@ -69,6 +69,7 @@ struct exchange_context {
 	LIST_HEAD(, running) running; /* all exchanges that have not ended, the youngest first */
 	uint64_t serials;	      /* of the youngest one */
 	struct running_walk *walk;    /* over them (running.h), or NULL */
+	struct running_watch *watch;  /* of those that begin and end; NULL: nobody watches */
 
 	LIST_HEAD(, exchange) holds; /* exchanges with hold_until_ms */
 	/* How many of them each token has, by the keyed hash of its id; a few tokens share a count.

@@ -179,6 +179,8 @@ exchange_end(struct exchange *exchange, enum outcome outcome, enum exchange_end 
 			!kept_content_waits(&exchange->kept_content);
 
 	exchange_count(exchange, outcome);
+	if (context->watch != NULL)
+		running_ended(exchange, outcome);
 	PROBE_EXCHANGE_END(exchange->request_id, exchange->request_id_len, outcome,
 	    exchange->status, exchange->bytes_in, exchange->bytes_out);
 	if (exchange->content != NULL)

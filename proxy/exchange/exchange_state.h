@@ -27,8 +27,8 @@
  * exchange.c        its beginning, its end, and what ends it early
  * reply.c           local replies
  * cut.c             ends it before its time, with last words where its protocol has any
- * running.c         lists sessions for operators, and ends them
- * local.c           runs local handlers: requests that the gateway answers itself
+ * running.c         lists sessions for operators, and ends them (running_session.c,
+ * running_watch.c) local.c           runs local handlers: requests that the gateway answers itself
  * authorize.c       the steps from the request's head to the verdict
  * credential.c      the request's claim: which token it says it has
  * lookup.c          the records of a verdict, and each later change of them
@@ -231,6 +231,13 @@ exchange_keeps_authorization(const struct exchange *exchange)
 
 /* The one place that assigns a state. CHECKs the transition. */
 void exchange_set_state(struct exchange *exchange, enum exchange_state to);
+
+/* ---- running_watch.c: with context->watch ---- */
+
+/* A request may pass to its job, or is held until it may; and it ends, still watching its records.
+ */
+void running_begun(const struct exchange *exchange) __attribute__((cold));
+void running_ended(const struct exchange *exchange, enum outcome outcome) __attribute__((cold));
 
 /* ---- exchange.c ---- */
 

@@ -85,6 +85,8 @@ exchange_hold(struct exchange *exchange, const struct lookup *lookup)
 	if (exchange_by_session(exchange))
 		exchange_end_by(exchange, exchange->session_ends_ms);
 	exchange_watch(exchange, lookup);
+	if (exchange->context->watch != NULL)
+		running_begun(exchange);
 	if (exchange->client->ops->allowed != NULL) /* its token is valid: others need not wait */
 		exchange->client->ops->allowed(exchange->client);
 	exchange_start_deadline(exchange, exchange->hold_until_ms - now_ms);

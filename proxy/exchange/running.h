@@ -37,4 +37,21 @@ enum running_step running_walk_next(struct running_walk *walk, size_t *left, str
 /* NULL is allowed. Before the context is freed. */
 void running_walk_free(struct running_walk *walk);
 
+/* What is told of a session that begins or ends. False: it cannot be told now. */
+typedef bool running_tell_fn(void *ctx, const struct session_event *event);
+
+/*
+ * Carry out an order to watch: until it is taken back, or running_watch_free, sessions that begin
+ * and end are told, at most SESSION_EVENTS_MAX in a second. While nobody watches, an exchange pays
+ * two comparisons for this. False: the order is of no use, or memory is short.
+ */
+bool running_watch(struct exchange_context *context, const struct session_order *order,
+    running_tell_fn *tell, void *ctx);
+
+/* Call it now and then: tells that some sessions could not be told. */
+void running_watch_look(struct exchange_context *context);
+
+/* Nobody watches any more. Before the context is freed. */
+void running_watch_free(struct exchange_context *context);
+
 #endif

@@ -33,6 +33,7 @@ static void
 disconnect(struct channel *channel)
 {
 	running_walk_free(channel->walk);
+	running_watch_free(channel->exchanges);
 	channel->walk = NULL;
 	if (channel->readable != NULL)
 		event_free(channel->readable);
@@ -134,6 +135,31 @@ on_writable(evutil_socket_t fd, short what, void *ctx)
 		;
 }
 
+/* ---- what is watched ---- */
+
+/* False: the socket has no room, or the connection is lost; then nobody watches any more. */
+static bool
+tell(void *ctx, const struct session_event *event)
+{
+	const struct channel *channel = ctx;
+	const struct session_message message = {.kind = SESSION_EVENT, .event = *event};
+
+	return send(channel->fd, &message, sizeof(message), MSG_DONTWAIT | MSG_NOSIGNAL) ==
+	       (ssize_t)sizeof(message);
+}
+
+/* The confirmation comes before all that is told to the slot, and after what was told before. */
+static void
+watch(struct channel *channel, const struct session_order *order)
+{
+	const struct session_message message = {.kind = SESSION_WATCHING, .number = order->number};
+
+	if (!running_watch(channel->exchanges, order, tell, channel) ||
+	    send(channel->fd, &message, sizeof(message), MSG_DONTWAIT | MSG_NOSIGNAL) !=
+		(ssize_t)sizeof(message))
+		disconnect(channel);
+}
+
 /* ---- orders ---- */
 
 static void
@@ -156,7 +182,9 @@ on_readable(evutil_socket_t fd, short what, void *ctx)
 	ssize_t got = recv(fd, &order, sizeof(order), MSG_DONTWAIT | MSG_TRUNC);
 
 	(void)what;
-	if (got == (ssize_t)sizeof(order))
+	if (got == (ssize_t)sizeof(order) && order.watch != SESSION_WATCH_NOT)
+		watch(channel, &order);
+	else if (got == (ssize_t)sizeof(order))
 		begin(channel, &order);
 	else if (got >= 0 || (errno != EAGAIN && errno != EINTR))
 		disconnect(channel);
@@ -204,6 +232,7 @@ say_hello(struct channel *channel)
 void
 channel_look(struct channel *channel)
 {
+	running_watch_look(channel->exchanges);
 	if (channel->fd >= 0)
 		return;
 	channel->fd = dial(channel->path);

@@ -1,7 +1,9 @@
 """What changes, told while it changes: /v1/events (control.md, operate.md)."""
 
+import os
 import pathlib
 import re
+import signal
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -11,6 +13,7 @@ from harness.events import Events
 from harness.process import eventually
 from harness.raw import Closed
 from harness.store import RedisServer, random_id
+from test_upgrade import open_tunnel
 
 
 @pytest.fixture
@@ -156,6 +159,111 @@ def test_readers_with_one_token_are_bounded(local, records):
         events.client.close()
 
 
+# ---- sessions and workers ----
+
+@pytest.fixture(scope="module")
+def two(module_gateways):
+    return module_gateways.start({"workers": 2})
+
+
+@pytest.fixture
+def scene(two, records, team, scene_of):
+    """A scene whose job and token carry the team's label."""
+    made = scene_of(two, token=records.token(selector=team))
+    made.job = records.job(made.backend.url, labels_of(team))
+    return made
+
+
+def of(scene, events, **members):
+    """The next event of a session at the scene's job."""
+    while True:
+        data = events.until("session", **members)
+        if data["session"]["job"] == scene.job:
+            return data
+
+
+def test_sessions_begin_and_end(two, scene):
+    local = Control(two.socket_path)
+    with Events(local) as events:
+        assert events.until("start")["sessions"]
+        client, connection, _ = scene.arrive(path="/x")
+        begun = of(scene, events)
+        assert (begun["is"], begun["outcome"], begun["status"]) == ("begun", None, None)
+        listed = local.done("GET", f"/v1/sessions?job={scene.job}")["items"][0]
+        assert {name: begun["session"][name] for name in ("id", "token_id", "token_name", "path", "client", "worker")} == {
+            name: listed[name] for name in ("id", "token_id", "token_name", "path", "client", "worker")}
+        connection.answer()
+        assert client.read_response().status == 200
+        ended = of(scene, events)
+        assert (ended["is"], ended["outcome"], ended["status"], ended["session"]["id"]) == ("ended", "answered", 200, listed["id"])
+
+
+def test_sessions_are_cut(two, scene_of):
+    local, scenes = Control(two.socket_path), [scene_of(two), scene_of(two)]
+    with Events(local) as events:
+        events.started()
+        for scene, outcome in zip(scenes, ["cut", "revoked"]):
+            open_tunnel(scene)
+            tunnel = of(scene, events)["session"]["id"]
+            if outcome == "cut":
+                local.done("DELETE", f"/v1/sessions/{tunnel}", status=204)
+            else:
+                local.done("DELETE", f"/v1/tokens/{scene.token.id}", status=204)
+            cut = of(scene, events)
+            assert (cut["is"], cut["outcome"], cut["session"]["id"]) == ("cut", outcome, tunnel)
+
+
+def test_sessions_of_a_scope(two, scene, scene_of, records, team):
+    local, outside, every = Control(two.socket_path), scene_of(two), records.token()
+    with Events(local.by(records.token("operator", team))) as events, Events(local) as all_of_them:
+        events.started(), all_of_them.started()
+        outside.arrive(path="/outside")
+        assert of(outside, all_of_them)["session"]["path"] == "/outside"
+        scene.arrive(path="/own")
+        assert of(scene, events)["session"]["token_id"] == scene.token.id and "outside" not in str(events.passed)
+        client = scene.new_client()
+        client.send(scene.request(path="/by-other", token=every))
+        scene.backend.accept().read_request()
+        other = of(scene, events)["session"]
+        assert other["path"] == "/by-other" and other["token_id"] is other["token_name"] is None
+        assert of(scene, all_of_them, **{"is": "begun"}) and of(scene, all_of_them)["session"]["token_id"] == every.id
+        local.done("DELETE", f"/v1/sessions?job={outside.job}")
+        local.done("DELETE", f"/v1/sessions?token={every.id}")
+        assert of(scene, events)["session"]["path"] == "/by-other"
+        assert {data["session"]["job"] for name, data in events.passed if name == "session"} <= {scene.job}
+
+
+def test_a_slot_that_somebody_had_before(two, scene, scene_of, records, team):
+    """What workers told the reader before is not told to the next one, who has another scope."""
+    local = Control(two.socket_path)
+    for number in range(12):
+        with Events(local.by(records.token("operator", team if number % 2 else "team=none" + team[5:]))) as events:
+            events.started()
+            client = scene.new_client()
+            client.send(scene.request(path=f"/{number}"))
+            scene.backend.accept().read_request()
+            if number % 2:
+                assert of(scene, events)["session"]["path"] == f"/{number}"
+            else:
+                mark = local.job_of(labels={"team": "none" + team[5:]})["id"]
+                events.until("job", id=mark)
+                assert "session" not in dict(events.passed)
+
+
+def test_workers_come_and_go(gateways):
+    gateway = gateways.start({"workers": 2})
+    gateway.family = []
+    with Events(Control(gateway.socket_path)) as events:
+        events.started()
+        up = {events.until("worker", up=True)["worker"] for _ in range(2)}
+        assert up == {0, 1}
+        os.kill(gateway.workers()[0], signal.SIGKILL)
+        gone = events.until("worker", up=False)
+        events.until("missed", what="sessions")
+        back = events.until("worker", up=True)
+        assert back["worker"] == gone["worker"] and back["id"] != gone["id"]
+
+
 # ---- through the gateway ----
 
 HOST = "control.jobs.test"
@@ -265,7 +373,7 @@ def test_the_store_goes_away_and_comes_back(gateways, make_folder):
         events.until("store", up=False)
         assert remote.until("end")["status"] == 503 and remote.next() is None
         with Events(local) as late:  # it begins, and says that changes are not told
-            assert late.until("start") == {"changes": False}
+            assert late.until("start")["changes"] is False
             server.start()
             late.until("store", up=True)
             late.until("missed", what="records")

@@ -269,6 +269,110 @@ exchanges_come_and_go_during_a_walk(void **state)
 
 #define TEST_ORDER(name) cmocka_unit_test_setup_teardown(name, setup_order, teardown)
 
+/* ---- sessions that begin and end ---- */
+
+static struct session_event told;
+static unsigned told_count;
+static bool no_room;
+
+static bool
+on_told(void *ctx, const struct session_event *event)
+{
+	(void)ctx;
+	if (no_room)
+		return false;
+	told = *event;
+	told_count++;
+	return true;
+}
+
+static bool
+watch_slot(unsigned slot, const char *scope, enum session_watch what)
+{
+	struct session_order watch = {.watch = (uint8_t)what, .slot = (uint8_t)slot};
+
+	if (scope != NULL) {
+		watch.filter.scoped = true;
+		snprintf(watch.filter.scope, sizeof(watch.filter.scope), "%s", scope);
+	}
+	told_count = 0;
+	no_room = false;
+	return running_watch(world.context, &watch, on_told, NULL);
+}
+
+static void
+who_watches_is_told(void **state)
+{
+	(void)state;
+	assert_true(watch_slot(0, NULL, SESSION_WATCH_BEGIN));
+	assert_true(watch_slot(2, "a=b", SESSION_WATCH_BEGIN));
+	send_get();
+	assert_int_equal(told_count, 1);
+	assert_int_equal(told.change, SESSION_BEGUN);
+	assert_int_equal(told.sees, 1); /* the records have no labels */
+	assert_int_equal(told.names, 1);
+	assert_string_equal(told.session.token_id, TOKEN_ID);
+	answer(CONTENT_UNKNOWN);
+	push("hello");
+	TELL(content_end, NULL);
+	assert_int_equal(told_count, 2);
+	assert_int_equal(told.change, SESSION_ENDED);
+	assert_string_equal(told.outcome, "answered");
+	assert_int_equal(told.status, 200);
+	assert_int_equal(told.session.bytes_out, 5);
+	running_watch_free(world.context);
+}
+
+static void
+what_is_not_told_is_said_to_be_lost(void **state)
+{
+	(void)state;
+	assert_true(watch_slot(0, NULL, SESSION_WATCH_BEGIN));
+	running_watch_look(world.context);
+	assert_int_equal(told_count, 0);
+	no_room = true;
+	send_get();
+	running_watch_look(world.context);
+	no_room = false;
+	running_watch_look(world.context);
+	assert_int_equal(told_count, 1);
+	assert_int_equal(told.change, SESSION_LOST);
+	assert_int_equal(told.sees, 1);
+	running_watch_look(world.context);
+	assert_int_equal(told_count, 1);
+	running_watch_free(world.context);
+}
+
+static void
+so_many_in_a_second(void **state)
+{
+	struct exchange *exchange;
+
+	(void)state;
+	assert_true(watch_slot(0, NULL, SESSION_WATCH_BEGIN));
+	send_get();
+	exchange = container_of(LIST_FIRST(&world.context->running), struct exchange, running);
+	for (unsigned i = 0; i < SESSION_EVENTS_MAX; i++)
+		running_begun(exchange);
+	assert_int_equal(told_count, SESSION_EVENTS_MAX);
+	running_watch_look(world.context);
+	assert_int_equal(told.change, SESSION_LOST);
+	running_watch_free(world.context);
+}
+
+static void
+orders_of_no_use(void **state)
+{
+	(void)state;
+	assert_false(watch_slot(SESSION_SLOTS, NULL, SESSION_WATCH_BEGIN));
+	assert_false(watch_slot(255, "a=b", SESSION_WATCH_BEGIN));
+	assert_true(watch_slot(1, "=,=", SESSION_WATCH_BEGIN)); /* it sees nothing */
+	send_get();
+	assert_int_equal(told_count, 0);
+	assert_true(watch_slot(1, NULL, SESSION_WATCH_END));
+	assert_null(world.context->watch);
+}
+
 int
 main(void)
 {
@@ -285,6 +389,10 @@ main(void)
 	    TEST_ORDER(an_answer_is_cut),
 	    TEST_ORDER(a_websocket_is_told),
 	    TEST_ORDER(exchanges_come_and_go_during_a_walk),
+	    TEST_ORDER(who_watches_is_told),
+	    TEST_ORDER(what_is_not_told_is_said_to_be_lost),
+	    TEST_ORDER(so_many_in_a_second),
+	    TEST_ORDER(orders_of_no_use),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

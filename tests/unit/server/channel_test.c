@@ -210,10 +210,32 @@ orders_may_have_any_content(void **state)
 	start_control();
 	expect_hello();
 	memset(&order, 0xfe, sizeof(order));
+	order.watch = SESSION_WATCH_NOT;
 	order.filter.address.prefix = 128;
 	give_order(&order);
 	expect_end(0xfefefefe);
 	order.filter.address.prefix = 129;
+	give_order(&order);
+	turn();
+	assert_int_equal(recv(control, &byte, 1, MSG_DONTWAIT), 0);
+}
+
+static void
+an_order_to_watch_is_confirmed(void **state)
+{
+	struct session_order order = {.number = 5, .watch = SESSION_WATCH_BEGIN, .slot = 1};
+	struct session_message message;
+	char byte;
+
+	(void)state;
+	start_control();
+	expect_hello();
+	give_order(&order);
+	assert_true(receive(&message));
+	assert_true(message.kind == SESSION_WATCHING && message.number == 5);
+	give(6, false); /* questions go on */
+	expect_end(6);
+	order.slot = SESSION_SLOTS;
 	give_order(&order);
 	turn();
 	assert_int_equal(recv(control, &byte, 1, MSG_DONTWAIT), 0);
@@ -230,6 +252,7 @@ main(void)
 	    TEST(an_order_of_another_size_ends_the_connection),
 	    TEST(a_cut_that_comes_too_late_is_dropped),
 	    TEST(orders_may_have_any_content),
+	    TEST(an_order_to_watch_is_confirmed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,40 @@
+/* running_state.h - what the files about sessions share; only they include it. */
+#ifndef JOBGATE_EXCHANGE_RUNNING_STATE_H
+#define JOBGATE_EXCHANGE_RUNNING_STATE_H
+
+#include "exchange/exchange_state.h"
+#include "exchange/running.h"
+
+/*
+ * running.c           goes through the exchanges that run
+ * running_session.c   what a session shows, and to whom
+ * running_watch.c     tells of sessions that begin and end
+ */
+
+/* The records of a session that runs, as they are known now; NULL: not known. */
+struct running_records {
+	const struct token *token;
+	const struct job *job;
+};
+
+/* Who may learn of which sessions. */
+struct running_scope {
+	bool scoped;
+	char text[SESSION_SCOPE_MAX];
+	struct label labels[SELECTOR_LABELS_MAX];
+	struct label_set set; /* of labels, which point into the text */
+};
+
+/* Read the scope of an order. If it is not valid, it sees nothing. */
+void running_scope_read(struct running_scope *scope, const struct session_filter *filter);
+
+/* True when the scope may learn of the session, or which token it has. */
+bool running_sees(const struct running_scope *scope, const struct running_records *records);
+bool running_names(const struct running_scope *scope, const struct running_records *records);
+
+enum session_state running_state_of(const struct exchange *exchange);
+struct running_records running_find_records(const struct exchange *exchange);
+void running_describe(const struct exchange *exchange, const struct running_records *records,
+    bool with_token, struct session *out);
+
+#endif

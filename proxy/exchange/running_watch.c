@@ -1,0 +1,156 @@
+/* running_watch.c - tells of sessions that begin and end, while somebody wants to know. */
+#include <stdlib.h>
+
+#include "exchange/exchange_state.h"
+#include "exchange/running_state.h"
+#include "observe/shared.h"
+
+struct running_watch {
+	running_tell_fn *tell;
+	void *ctx;
+	struct running_scope *slots[SESSION_SLOTS]; /* NULL: it is told nothing */
+	unsigned count;				    /* of those that are not NULL */
+	uint64_t second;			    /* in which `told` were told */
+	unsigned told;
+	uint32_t lost; /* slots that something was not told to, and that do not know it yet */
+};
+
+static void
+clear(struct running_watch *watch, unsigned slot)
+{
+	watch->count -= watch->slots[slot] != NULL;
+	free(watch->slots[slot]);
+	watch->slots[slot] = NULL;
+}
+
+void
+running_watch_free(struct exchange_context *context)
+{
+	struct running_watch *watch = context->watch;
+
+	if (watch == NULL)
+		return;
+	for (unsigned slot = 0; slot < SESSION_SLOTS; slot++)
+		clear(watch, slot);
+	context->watch = NULL;
+	free(watch);
+}
+
+static struct running_watch *
+watch_of(struct exchange_context *context, running_tell_fn *tell, void *ctx)
+{
+	if (context->watch == NULL)
+		context->watch = calloc(1, sizeof(*context->watch));
+	if (context->watch != NULL) {
+		context->watch->tell = tell;
+		context->watch->ctx = ctx;
+	}
+	return context->watch;
+}
+
+bool
+running_watch(struct exchange_context *context, const struct session_order *order,
+    running_tell_fn *tell, void *ctx)
+{
+	struct running_watch *watch = watch_of(context, tell, ctx);
+	struct running_scope *scope;
+
+	if (watch == NULL || order->slot >= SESSION_SLOTS)
+		return false;
+	clear(watch, order->slot);
+	if (order->watch == SESSION_WATCH_BEGIN) {
+		scope = malloc(sizeof(*scope));
+		if (scope == NULL)
+			return false;
+		running_scope_read(scope, &order->filter);
+		watch->slots[order->slot] = scope;
+		watch->count++;
+	}
+	if (watch->count == 0)
+		running_watch_free(context);
+	return true;
+}
+
+/* True when one more may be told in this second. */
+static bool
+may_tell(struct running_watch *watch, const struct exchange *exchange)
+{
+	uint64_t second = loop_now_ms(exchange->context->loop) / 1000;
+
+	if (second != watch->second)
+		watch->told = 0;
+	watch->second = second;
+	return watch->told++ < SESSION_EVENTS_MAX;
+}
+
+/* Fill in who may learn of it. False: nobody. */
+static bool
+find_slots(const struct running_watch *watch, const struct running_records *records,
+    struct session_event *event)
+{
+	for (unsigned slot = 0; slot < SESSION_SLOTS; slot++) {
+		if (watch->slots[slot] == NULL || !running_sees(watch->slots[slot], records))
+			continue;
+		event->sees |= 1u << slot;
+		if (running_names(watch->slots[slot], records))
+			event->names |= 1u << slot;
+	}
+	return event->sees != 0;
+}
+
+static void
+tell(struct running_watch *watch, const struct exchange *exchange, struct session_event *event)
+{
+	struct running_records records = running_find_records(exchange);
+
+	if (!find_slots(watch, &records, event))
+		return;
+	if (!may_tell(watch, exchange)) {
+		watch->lost |= event->sees;
+		return;
+	}
+	running_describe(exchange, &records, event->names != 0, &event->session);
+	if (!watch->tell(watch->ctx, event))
+		watch->lost |= event->sees;
+}
+
+static bool
+is_of_token(const struct exchange *exchange)
+{
+	return exchange->peer->purpose == FOR_JOBS && !exchange->control &&
+	       exchange->route.names_job && exchange->token_watch.entry != NULL;
+}
+
+void
+running_begun(const struct exchange *exchange)
+{
+	struct session_event event = {.change = SESSION_BEGUN};
+
+	if (is_of_token(exchange))
+		tell(exchange->context->watch, exchange, &event);
+}
+
+void
+running_ended(const struct exchange *exchange, enum outcome outcome)
+{
+	struct session_event event = {
+	    .change = SESSION_ENDED, .status = (uint16_t)exchange->status};
+
+	if (!is_of_token(exchange))
+		return;
+	snprintf(event.outcome, sizeof(event.outcome), "%s", outcome_name(outcome));
+	tell(exchange->context->watch, exchange, &event);
+}
+
+void
+running_watch_look(struct exchange_context *context)
+{
+	struct running_watch *watch = context->watch;
+	struct session_event event = {.change = SESSION_LOST};
+
+	if (watch == NULL || watch->lost == 0)
+		return;
+	event.sees = watch->lost;
+	if (watch->tell(watch->ctx, &event))
+		watch->lost = 0;
+}
