@@ -22,6 +22,9 @@ sign_in_page(const struct local_call *call, struct slice message, struct slice t
 {
 	return (struct page){.title = SLICE("Sign in"),
 	    .message = message,
+	    .advice =
+		SLICE("Only a token of role read with a label selector signs in here, because "
+		      "the job's code can read what is pasted on this page."),
 	    .help = call->help,
 	    .action = SIGN_IN,
 	    .button = "Sign in",
@@ -174,19 +177,42 @@ sign_in(const struct local_call *call, const struct token *token, struct slice t
 	return pages_show(call, answer, OUTCOME_SIGNED_IN, 303, &page);
 }
 
+/*
+ * Why this token, which reaches the job, may not be pasted where the job's code runs; or empty.
+ */
+static struct slice
+reaches_too_much(const struct token *token)
+{
+	if (token->role != ROLE_READ)
+		return SLICE("An operator's token does not sign in here. Paste one of role read "
+			     "with a label selector. If you do not trust this job's code, renew "
+			     "the operator's token: the code can have read it.");
+	if (token->selector.count == 0)
+		return SLICE(
+		    "A token that reaches all jobs does not sign in here. Paste one with a "
+		    "label selector. If you do not trust this job's code, renew the "
+		    "token: the code can have read it.");
+	return (struct slice){0};
+}
+
 static enum local_action
 decided(const struct local_call *call, struct slice form, enum verdict verdict,
     const struct token *token, struct local_answer *answer)
 {
 	char *path = call->room + PAGE_MAX + SET_COOKIE_MAX;
 	struct slice to = form_field(form, SLICE("to"), path, PAGE_TO_MAX);
+	struct slice reason = pages_reason(call, verdict);
 	struct page page;
 
 	if (!page_to_is_local(to))
 		to = SLICE("/");
-	if (verdict == VERDICT_ALLOW || verdict == VERDICT_NO_URL)
-		return sign_in(call, token, to, answer);
-	page = sign_in_page(call, pages_reason(call, verdict), to);
+	if (verdict == VERDICT_ALLOW || verdict == VERDICT_NO_URL) {
+		reason = reaches_too_much(token);
+		if (reason.len == 0)
+			return sign_in(call, token, to, answer);
+		verdict = VERDICT_OUT_OF_SCOPE;
+	}
+	page = sign_in_page(call, reason, to);
 	page.is_error = true;
 	if (call->limited)
 		return pages_show(call, answer, OUTCOME_RATE_LIMITED, 429, &page);

@@ -95,7 +95,8 @@ struct config {
 		const char *key_file; /* seals sessions; NULL: a key of this gateway's own */
 		const char *help;     /* where people get a token; NULL: no such text */
 		const char *host; /* at which people sign in for all jobs; NULL: at each job's own
-				     host */
+				     host, or not at all */
+		bool same_host;	  /* at each job's own host */
 	} browser;
 
 	struct timeouts timeouts;

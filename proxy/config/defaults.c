@@ -6,6 +6,7 @@
 #include "auth/redis/url.h"
 #include "config/builder.h"
 #include "config/reference.h"
+#include "config/values.h"
 #include "jobgate/paths.h"
 #include "jobgate/slice.h"
 
@@ -273,6 +274,39 @@ derive_fixed_job(struct builder *builder)
 	return true;
 }
 
+/* True when browsers can reach a host of the gateway's own: not where it only answers other
+ * proxies.
+ */
+static bool
+serves_browsers(const struct config *config)
+{
+	for (size_t i = 0; i < config->listener_count; i++)
+		if (!config->listeners[i].authorize && !config->listeners[i].redirect)
+			return true;
+	return false;
+}
+
+/* The host at which people sign in. */
+static bool
+derive_sign_in_host(struct builder *builder)
+{
+	struct config *config = &builder->config;
+	char host[256];
+
+	if (config->browser.host != NULL || !config->browser.sign_in || config->browser.same_host ||
+	    config->jobs.domain == NULL || !serves_browsers(config))
+		return true;
+	snprintf(host, sizeof(host), "auth.%s", config->jobs.domain);
+	if (value_domain(host) != NULL)
+		return builder_key_error(
+		    builder, "jobs.domain", "auth. before it makes no host: set browser.host");
+	if (config->control.host != NULL && strcmp(host, config->control.host) == 0)
+		return builder_key_error(builder, "control.host",
+		    "is the host at which people sign in, too: set browser.host");
+	config->browser.host = builder_own_text(builder, host);
+	return config->browser.host != NULL || builder_out_of_memory(builder);
+}
+
 /* Note the id that stands before the domain in this host of ours: no job may have it. */
 static bool
 derive_taken(struct builder *builder, const char *host)
@@ -310,7 +344,8 @@ defaults_derive(struct builder *builder)
 	config->backends.pool.connect_ms = config->timeouts.connect;
 	config->backends.pool.http2.buffer = config->http2.limits.buffer;
 	config->backends.pool.circuit.patience_ms = config->timeouts.connect;
-	return derive_fixed_job(builder) && derive_taken(builder, config->control.host) &&
+	return derive_fixed_job(builder) && derive_sign_in_host(builder) &&
+	       derive_taken(builder, config->control.host) &&
 	       derive_taken(builder, config->browser.host) && derive_paths(builder) &&
 	       derive_gateway_socket(builder) && derive_workers_socket(builder) &&
 	       derive_public_url(builder) && derive_redirect_port(builder) &&

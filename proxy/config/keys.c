@@ -300,10 +300,14 @@ const struct config_key config_keys[] = {
 		"where a token is pasted, and signing out ends all of it at once, on all gateways "
 		"with the same browser.key_file. Its name and certificate must lead to this "
 		"gateway, as jobs' hosts do. Under jobs.domain no job may have the id of this "
-		"host. When left out, each job's host has its own page."},
+		"host. When left out, it is auth.<jobs.domain>, unless browser.same_host is set."},
+    {"browser.same_host", BOOL(browser.same_host), .default_value = "false",
+	.help = "Sign in at each job's own host, where there is no other name for the gateway. The "
+		"job's code can read what is pasted there, so tokens of operators and tokens "
+		"without a label selector are refused."},
     {"browser.job_host", TEXT_OF(DOMAIN, jobs.fixed_host), .example = "notebook.example.org",
-	.help = "The host of a sidecar's job, for browser.host: only at this host people sign in, "
-		"and only there the sign-in leads back."},
+	.help = "The host of a sidecar's job, with browser.host or browser.same_host: only at this "
+		"host people sign in, and only there the sign-in leads back."},
     {"browser.session", TIME(browser.session), .default_value = "12h", .min = SECOND,
 	.max = 30 * DAY,
 	.help = "How long a session lives; what it has opened (WebSockets, streams) ends with it."},

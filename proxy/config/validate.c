@@ -197,9 +197,13 @@ check_sign_in_host(struct builder *builder)
 	const struct config *config = &builder->config;
 	const char *host = config->browser.host, *job_host = config->jobs.fixed_host;
 
-	if (job_host != NULL && (host == NULL || config->jobs.fixed == NULL))
-		return builder_key_error(
-		    builder, "browser.job_host", "needs browser.host and jobs.fixed");
+	if (job_host != NULL &&
+	    ((host == NULL && !config->browser.same_host) || config->jobs.fixed == NULL))
+		return builder_key_error(builder, "browser.job_host",
+		    "needs jobs.fixed, and browser.host or browser.same_host");
+	if (host != NULL && config->browser.same_host)
+		return builder_key_error(builder, "browser.same_host",
+		    "puts the page on each job's own host: remove browser.host");
 	if (host == NULL)
 		return true;
 	if (!config->browser.sign_in)

@@ -51,7 +51,7 @@ static bool
 is_taken(const struct route_forms *forms, struct slice id)
 {
 	for (const char *const *taken = forms->taken; taken != NULL && *taken != NULL; taken++)
-		if (slice_equal(id, slice_of(*taken)))
+		if (id.len > 0 && (*taken)[0] == id.at[0] && slice_equal(id, slice_of(*taken)))
 			return true;
 	return false;
 }
@@ -144,31 +144,30 @@ void
 route_find(
     const struct route_forms *forms, struct slice authority, struct slice path, struct route *out)
 {
-	struct slice label;
+	struct slice host = host_of(authority), label;
+	bool under_domain = forms->domain != NULL && forms->fixed == NULL &&
+			    route_under_domain(host, slice_of(forms->domain), &label);
 
 	out->names_control = out->names_job = out->names_sign_in = out->own_host = false;
 	out->job_len = 0;
 	out->prefix_len = 0;
 	out->port = 0;
-	if (forms->control != NULL &&
-	    slice_equal_nocase(host_of(authority), slice_of(forms->control))) {
+	if (under_domain) {
+		host_form(forms, label, out);
+		if (out->names_job) /* the ids in the gateway's own hosts are no job's */
+			return;
+	}
+	if (forms->control != NULL && slice_equal_nocase(host, slice_of(forms->control))) {
 		out->names_control = true;
-		return;
-	}
-	if (forms->sign_in != NULL &&
-	    slice_equal_nocase(host_of(authority), slice_of(forms->sign_in))) {
+	} else if (forms->sign_in != NULL && slice_equal_nocase(host, slice_of(forms->sign_in))) {
 		out->names_sign_in = true;
-		return;
-	}
-	if (forms->fixed != NULL) {
+	} else if (forms->fixed != NULL) {
 		set_job(out, slice_of(forms->fixed));
 		out->own_host = forms->fixed_host != NULL &&
-				slice_equal_nocase(host_of(authority), slice_of(forms->fixed_host));
-	} else if (forms->domain != NULL &&
-		   route_under_domain(host_of(authority), slice_of(forms->domain), &label))
-		host_form(forms, label, out);
-	else if (forms->prefix != NULL)
+				slice_equal_nocase(host, slice_of(forms->fixed_host));
+	} else if (!under_domain && forms->prefix != NULL) {
 		path_form(forms, path, out);
+	}
 }
 
 struct slice

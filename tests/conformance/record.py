@@ -46,6 +46,8 @@ SPLIT = re.compile(r"whole|behind another request|(answer \d+ )?byte by byte")
 JOB = "recorded"
 NARROW_ID = "narrow0000000000"  # a token whose selector matches no job; recorded/ has its value
 NARROW = make_value(NARROW_ID, TOKEN[21:64])
+PASTED_ID = "pasted0000000000"  # a token that may be pasted at the job's own host
+PASTED = make_value(PASTED_ID, TOKEN[21:64])
 LARGE = 16384  # from here on it depends on time in which pieces content arrives
 
 # What differs from run to run, and what stands in its place.
@@ -66,7 +68,7 @@ SETUPS = {
     "trusted": {"backends": {"trusted_proxies": ["127.0.0.0/8"]}},
     "authorize": {"backends": {"trusted_proxies": ["127.0.0.0/8"]}},
     "redirect": {},
-    "browser": {"jobs": {"domain": "localhost"}},
+    "browser": {"jobs": {"domain": "localhost"}, "browser": {"same_host": True}},
     "limited": {"limits": {"failed_auth_rate": 1, "failed_auth_burst": 1, "head_bytes": 4096, "target_bytes": 1024,
                            "fields": 20, "body_bytes": 1000}},
 }
@@ -157,14 +159,14 @@ class Once(Play):
 
 
 class Stand:
-    """What all recordings share: a folder, a store with two tokens and a job, and the gateways."""
+    """What all recordings share: a folder, a store with three tokens and a job, and the gateways."""
 
     def __init__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="jobgate-record-"))
         self.sanitizer = Sanitizer(self.folder / "sanitizer")
         self.store = RedisServer(self.make_folder("redis")).start()
         self.records = Records(self.store.client)
-        for token_id, value, selector in ((TOKEN_ID, TOKEN, ""), (NARROW_ID, NARROW, "team=other")):
+        for token_id, value, selector in ((TOKEN_ID, TOKEN, ""), (NARROW_ID, NARROW, "team=other"), (PASTED_ID, PASTED, "team=ours")):
             self.records.token(token_id=token_id, selector=selector, name="conformance",
                                hash=hashlib.sha256(value.encode()).hexdigest())
         self.records.job("http://127.0.0.1:1", job_id="refusing")
@@ -272,13 +274,13 @@ ORIGIN = f"Origin: https://{JOB}.{DOMAIN}"
 
 def record_tls(stand, record):
     """Clients over TLS, and backends over TLS."""
-    gateway = stand.gateway({"backends": {"ca_file": str(stand.authority.certificate)}})
+    gateway = stand.gateway({"browser": {"same_host": True}, "backends": {"ca_file": str(stand.authority.certificate)}})
     gateway.secure(stand.authority.context(), [stand.certificate], hsts="max-age=1").start()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(*stand.certificate)
     with Backend() as backend:
         for scheme, context in (("http", None), ("https", tls)):
-            stand.records.job(f"{scheme}://localhost:{backend.port}", job_id=JOB)
+            stand.records.job(f"{scheme}://localhost:{backend.port}", {"team": "ours"}, job_id=JOB)
             exchanges = Exchanges(record, gateway, backend, f"TLS, {scheme} backend", context)
             exchanges.play("relayed", token=TOKEN, answer=OK)
             exchanges.play("refused")
@@ -291,7 +293,7 @@ def sessions(exchanges, gateway):
     """What a browser does."""
     exchanges.play("the sign-in page", [HTML])
     signed_in = exchanges.play("signing in", [ORIGIN, HTML, "Content-Type: application/x-www-form-urlencoded"], method="POST",
-                               path="/.jobgate/sign-in", body=b"token=" + TOKEN.encode() + b"&to=%2Flab%3Fx")
+                               path="/.jobgate/sign-in", body=b"token=" + PASTED.encode() + b"&to=%2Flab%3Fx")
     cookie = "Cookie: a=b; " + re.search(rb"(?i)set-cookie: (__Host-jobgate=[^;]*)", signed_in)[1].decode() + "; c=d"
     exchanges.play("a session", [cookie], OK, path="/lab?x")
     exchanges.play("a session, an upgrade", [cookie, ORIGIN, *UPGRADE], SWITCH)

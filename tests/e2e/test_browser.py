@@ -18,16 +18,27 @@ COOKIE = "__Host-jobgate"
 HTML = "Accept: text/html,application/xhtml+xml;q=0.9"
 TLS = "X-Forwarded-Proto: https"  # as a TLS terminator in front says
 
+# People sign in at each job's own host (elsewhere: test_sign_in_host.py).
+AT_JOBS_HOSTS = {"browser": {"same_host": True}, "backends": {"trusted_proxies": ["127.0.0.1"]}}
+
+
+def narrow(scene):
+    """The token of the scene reaches its job alone: others do not sign in at a job's host."""
+    scene.token.selector = f"test={scene.job}"
+    scene.records.client.hset(scene.records.token_key(scene.token.id), "selector", scene.token.selector)
+    scene.records.client.hset(scene.records.job_key(scene.job), "label:test", scene.job)
+    return scene
+
 
 @pytest.fixture(scope="module")
 def behind_tls(module_gateways):
     """All its clients come through a trusted proxy that ends TLS."""
-    return module_gateways.start({"backends": {"trusted_proxies": ["127.0.0.1"]}, "workers": 2})
+    return module_gateways.start({**AT_JOBS_HOSTS, "workers": 2})
 
 
 @pytest.fixture
 def scene(behind_tls, scene_of):
-    return scene_of(behind_tls)
+    return narrow(scene_of(behind_tls))
 
 
 def request(scene, method="GET", path="/", fields=(), body=None, host=None):
@@ -54,6 +65,8 @@ def sign_in(scene, value, to="/", origin=None, path="/.jobgate/sign-in"):
 
 
 def session_of(scene, token=None):
+    if token is None:
+        narrow(scene)
     response = sign_in(scene, (token or scene.token).value)
     assert response.status == 303, response
     return response.field("set-cookie").partition(";")[0]
@@ -97,7 +110,7 @@ def test_the_page(scene):
 def test_the_page_says_where_tokens_come_from(gateways, scene_of):
     """In the operator's words, which are text and nothing else; also after a wrong token, and where there is no sign-in."""
     words = "Ask <b>Ada</b> & \"Bob\" – büro 7"
-    gateway = gateways.start({"browser": {"help": words}, "jobs": {"prefix": "/jobs"}, "backends": {"trusted_proxies": ["127.0.0.1"]}})
+    gateway = gateways.start({"browser": {"same_host": True, "help": words}, "jobs": {"prefix": "/jobs"}, "backends": {"trusted_proxies": ["127.0.0.1"]}})
     scene = scene_of(gateway)
     shown = f"<p>{html.escape(words)}</p>"
     assert shown in ask(scene, fields=[HTML]).body.decode()
@@ -105,7 +118,7 @@ def test_the_page_says_where_tokens_come_from(gateways, scene_of):
     assert shown in sign_in(scene, "jgt_x").body.decode()
     assert shown in ask(scene, host=DOMAIN, path=f"/jobs/{scene.job}/", fields=[HTML]).body.decode()
     assert shown not in ask(scene, path="/.jobgate/sign-out", fields=[HTML]).body.decode()
-    reload(gateway, {"browser": {"help": "Ask Bob."}})
+    reload(gateway, {"browser": {"same_host": True, "help": "Ask Bob."}})
     assert "<p>Ask Bob.</p>" in ask(scene, fields=[HTML]).body.decode()
 
 
@@ -207,6 +220,17 @@ def test_tokens_that_do_not_do(scene, records):
         assert 'value="/back"' in response.body.decode() and value not in response.body.decode() or value == ""
 
 
+def test_tokens_that_reach_much_are_not_pasted_here(scene, records):
+    """The job's code can read what is pasted at the job's host; the page says what to do about it."""
+    for token, words in [(records.token("operator", selector=scene.token.selector), "An operator's token"), (records.token("operator"), "An operator's token"),
+                         (records.token(), "reaches all jobs")]:
+        response = sign_in(scene, token.value, "/back")
+        text = html.unescape(response.body.decode())
+        assert response.status == 403 and words in text and "renew" in text and "with a label selector" in text
+        assert response.field("set-cookie") is None and 'value="/back"' in text and token.value not in text
+    assert "Only a token of role read with a label selector" in html.unescape(ask(scene, fields=[HTML]).body.decode())
+
+
 def test_broken_forms(scene):
     own = f"Origin: https://{scene.host}"
     value = scene.token.value.encode()
@@ -272,7 +296,7 @@ def test_deleting_ends_it(scene):
 
 
 def test_it_expires(gateways, scene_of):
-    scene = scene_of(gateways.start({"browser": {"session": "1s"}, "backends": {"trusted_proxies": ["127.0.0.1"]}}))
+    scene = scene_of(gateways.start({"browser": {"same_host": True, "session": "1s"}, "backends": {"trusted_proxies": ["127.0.0.1"]}}))
     cookie = session_of(scene)
     eventually(lambda: status(scene, cookie) == 401, "the session to expire")
     assert b"Paste a token" in ask(scene, fields=[HTML, f"Cookie: {cookie}"]).body
@@ -280,7 +304,7 @@ def test_it_expires(gateways, scene_of):
 
 def test_it_ends_while_its_job_is_away(gateways, scene_of):
     """A request waits for a job that refuses connections, but no longer than its session, and never reaches the job after that."""
-    gateway = gateways.start({"browser": {"session": "2s"}, "backends": {"trusted_proxies": ["127.0.0.1"]}, "timeouts": {"connect": "60s"}})
+    gateway = gateways.start({"browser": {"same_host": True, "session": "2s"}, "backends": {"trusted_proxies": ["127.0.0.1"]}, "timeouts": {"connect": "60s"}})
     port = free_port()
     scene = scene_of(gateway, url=f"http://127.0.0.1:{port}")
     fields = [f"Cookie: {session_of(scene)}", f"Origin: https://{scene.host}"]
@@ -293,7 +317,7 @@ def test_it_ends_while_its_job_is_away(gateways, scene_of):
 
 def test_what_it_opened_ends_with_it(gateways, scene_of):
     """However much moves on it; what a bearer opened goes on."""
-    gateway = gateways.start({"browser": {"session": "4s"}, "backends": {"trusted_proxies": ["127.0.0.1"]}})
+    gateway = gateways.start({"browser": {"same_host": True, "session": "4s"}, "backends": {"trusted_proxies": ["127.0.0.1"]}})
     scene = scene_of(gateway)
     cookies = [f"Cookie: {session_of(scene)}", f"Origin: https://{scene.host}"]
     clients, connections = [gateway.client() for _ in range(4)], []
@@ -474,7 +498,7 @@ def test_a_websocket_needs_its_own_origin_and_ends_with_the_token(scene):
 def test_gateways_with_one_key_file_share_sessions(gateways, scene_of, make_folder):
     key = make_folder("key") / "session.key"
     key.write_bytes(b"0123456789abcdef0123456789abcdef")
-    settings = {"browser": {"key_file": str(key)}, "backends": {"trusted_proxies": ["127.0.0.1"]}}
+    settings = {"browser": {"same_host": True, "key_file": str(key)}, "backends": {"trusted_proxies": ["127.0.0.1"]}}
     first, second = (scene_of(gateways.start(settings)) for _ in range(2))
     second.job, second.token = first.job, first.token
     second.backend.close()
@@ -483,7 +507,7 @@ def test_gateways_with_one_key_file_share_sessions(gateways, scene_of, make_fold
 
 
 def test_others_do_not(scene, gateways, scene_of):
-    other = scene_of(gateways.start({"backends": {"trusted_proxies": ["127.0.0.1"]}}))
+    other = scene_of(gateways.start(AT_JOBS_HOSTS))
     other.job = scene.job
     assert status(other, session_of(scene)) == 401
 
@@ -492,7 +516,7 @@ def test_a_session_outlives_a_reload_but_not_its_key_file(gateways, scene_of, ma
     """A key of the gateway's own is made once for all reloads; one that came from a file goes with the file."""
     key = make_folder("key") / "session.key"
     key.write_bytes(bytes(range(48)))
-    gateway = gateways.start({"backends": {"trusted_proxies": ["127.0.0.1"]}, "browser": {"key_file": str(key)}})
+    gateway = gateways.start({"backends": {"trusted_proxies": ["127.0.0.1"]}, "browser": {"same_host": True, "key_file": str(key)}})
     scene = scene_of(gateway)
 
     def outlives(cookie, settings):
@@ -500,7 +524,7 @@ def test_a_session_outlives_a_reload_but_not_its_key_file(gateways, scene_of, ma
         gateway.family = gateway.processes()
         return status(scene, cookie) == 200
     cookie = session_of(scene)
-    assert outlives(cookie, {}) and not outlives(cookie, {"browser": None})
+    assert outlives(cookie, {}) and not outlives(cookie, {"browser": {"key_file": None}})
     assert outlives(session_of(scene), {})
 
 
@@ -509,7 +533,7 @@ def test_a_bad_key_file_is_a_mistake(gateways, make_folder, content):
     key = make_folder("key") / "session.key"
     if content is not None:
         key.write_bytes(content)
-    gateway = gateways.make({"browser": {"key_file": str(key)}}).launch()
+    gateway = gateways.make({"browser": {"same_host": True, "key_file": str(key)}}).launch()
     Gateway.live.remove(gateway)
     assert gateway.program.wait() == 1
     assert "browser.key_file" in gateway.program.log()
@@ -518,7 +542,7 @@ def test_a_bad_key_file_is_a_mistake(gateways, make_folder, content):
 @pytest.mark.parametrize("words, mistake", [("x" * 501, "at most 500 bytes"), ("ü" * 251, "at most 500 bytes"), ("a\nb", "one line"),
                                             ("a\x7fb", "one line"), ("", "some text")])
 def test_bad_help_is_a_mistake(gateways, words, mistake):
-    gateway = gateways.make({"browser": {"help": words}}).launch()
+    gateway = gateways.make({"browser": {"same_host": True, "help": words}}).launch()
     Gateway.live.remove(gateway)
     assert gateway.program.wait() == 1
     assert "browser.help" in gateway.program.log() and mistake in gateway.program.log()

@@ -1,4 +1,4 @@
-"""Signing in with Chromium leads back to the whole URL, its fragment included."""
+"""Signing in at a job's own host with Chromium leads back to the whole URL, its fragment included."""
 
 import pytest
 
@@ -8,6 +8,7 @@ from harness.gateway import DOMAIN
 from harness.pki import Authority
 from harness.process import eventually
 from harness.servers import aiohttp_server
+from test_browser import narrow
 
 pytestmark = pytest.mark.large  # a browser
 
@@ -15,9 +16,9 @@ pytestmark = pytest.mark.large  # a browser
 @pytest.fixture
 def scene(gateways, make_folder, scene_of):
     authority = Authority(make_folder("pki"), "authority")
-    gateway = gateways.make()
+    gateway = gateways.make({"browser": {"same_host": True}})
     gateway.secure(authority.context(), [authority.issue("jobs", "serverAuth", [f"DNS:*.{DOMAIN}"])]).start()
-    return scene_of(gateway, url=aiohttp_server(make_folder("aiohttp")).url)
+    return narrow(scene_of(gateway, url=aiohttp_server(make_folder("aiohttp")).url))
 
 
 @pytest.fixture

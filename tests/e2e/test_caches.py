@@ -6,7 +6,7 @@ import pytest
 
 from harness.process import Program, accepts, eventually, free_port
 from harness.raw import Client
-from test_browser import HTML, request, session_of
+from test_browser import AT_JOBS_HOSTS, HTML, request, session_of
 
 NGINX = """{user} daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;
 events {{ worker_connections 64; }}
@@ -32,7 +32,7 @@ http {{
 
 @pytest.fixture(scope="module")
 def behind_tls(module_gateways):
-    return module_gateways.start({"backends": {"trusted_proxies": ["127.0.0.1"]}})
+    return module_gateways.start(AT_JOBS_HOSTS)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from harness.gateway import DOMAIN
 from harness.h2 import H2Client
 from harness.scene import request_bytes
 from test_authorize_endpoint import Asking, ask, forwarded
-from test_browser import session_of
+from test_browser import AT_JOBS_HOSTS, session_of
 
 CONTROL = f"control.{DOMAIN}"
 HTML = "Accept: text/html"
@@ -18,7 +18,7 @@ HTML = "Accept: text/html"
 
 @pytest.fixture(scope="module")
 def accepting(module_gateways):
-    return module_gateways.start({"credentials": {"query": True}, "control": {"host": CONTROL}, "backends": {"trusted_proxies": ["127.0.0.1"]}})
+    return module_gateways.start({"credentials": {"query": True}, "control": {"host": CONTROL}, **AT_JOBS_HOSTS})
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from harness.gateway import DOMAIN
 from harness.h2 import H2Client
 from harness.scene import request_bytes
 from harness.store import make_value, random_id
-from test_browser import request, session_of
+from test_browser import AT_JOBS_HOSTS, request, session_of
 
 CONTROL = f"control.{DOMAIN}"
 
@@ -22,7 +22,7 @@ def gateway(module_gateways):
 
 @pytest.fixture(scope="module")
 def behind_tls(module_gateways):
-    return module_gateways.start({"backends": {"trusted_proxies": ["127.0.0.1"]}})
+    return module_gateways.start(AT_JOBS_HOSTS)
 
 
 def basic(user, password):

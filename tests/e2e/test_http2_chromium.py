@@ -67,7 +67,7 @@ def test_websockets_and_streams_of_one_page(browser, job, secured, scene_of, rec
     eventually(all_speak, "three messages on each of them", PATIENCE)
     assert browser.execute_script("return window.sockets.every(socket => socket.protocol == 'chat')")
     assert secured.metrics()["jobgate_tunnels"] == STREAMS
-    assert secured.metrics()["jobgate_connections"] == 1  # of them all
+    assert secured.metrics()["jobgate_connections"] <= 2  # of them all; another one is of the sign-in host
     fetched = browser.execute_async_script("fetch('/small').then(answer => answer.json()).then(arguments[0])")
     assert fetched["target"] == "/small"
     assert chromium.protocols(browser) == {"h2"}

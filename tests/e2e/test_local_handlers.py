@@ -32,7 +32,7 @@ REQUESTS = {
 
 @pytest.fixture(scope="module")
 def gateway(module_gateways):
-    return module_gateways.start()
+    return module_gateways.start({"browser": {"same_host": True}})
 
 
 def over_http1(gateway, host, token, method, path, fields, body):

@@ -101,9 +101,52 @@ def test_a_sidecar_has_a_sign_in(gateways, scene, records):
     assert visitor.ask(f"https://{SIDECAR}/").status == 303
 
 
+def test_without_a_setting(gateways, scene_of):
+    """People sign in at auth.<domain>, whose id no job may have."""
+    gateway = gateways.start({"backends": {"trusted_proxies": ["127.0.0.1"]}})
+    scene, visitor = scene_of(gateway), Visitor(gateway)
+    way = visitor.way(f"https://{scene.host}/x")
+    assert way.startswith(f"https://auth.{DOMAIN}/sign-in?")
+    assert visitor.arrive(visitor.post(way, token=scene.token.value).field("location")) == "/x"
+    assert status(scene, visitor) == 200
+    answer = gateway.cli("job", "create", "--id", "auth", "--url", "http://127.0.0.1:1")
+    assert answer.status != 0 and "browser.host" in answer.err
+
+
+def test_where_only_another_proxy_asks(gateways, scene_of):
+    """No browser comes to such a gateway, so it has no host to send people to."""
+    gateway = gateways.make({"backends": {"trusted_proxies": ["127.0.0.1"]}})
+    gateway.config["listen"] = [f"127.0.0.1:{gateway.port} authorize"]
+    gateway.start()
+    scene = scene_of(gateway)
+    with gateway.client() as client:
+        client.send(f"GET /authorize HTTP/1.1\r\nHost: a\r\n{HTML}\r\nX-Forwarded-Host: {scene.host}\r\nX-Forwarded-Proto: https\r\n"
+                    "X-Forwarded-Method: GET\r\nX-Forwarded-Uri: /\r\n\r\n".encode())
+        response = client.read_response()
+    assert response.status == 401 and response.field("location") is None
+    assert gateway.cli("job", "create", "--id", "auth", "--url", "http://127.0.0.1:1").status == 0
+
+
+def test_a_sidecar_with_one_name(gateways, records):
+    """browser.same_host: its own host has the page; no other one has."""
+    job = records.job(labels={"team": "a"})
+    gateway = gateways.start({"jobs": {"domain": None, "prefix": None, "fixed": job}, "backends": {"trusted_proxies": ["127.0.0.1"]},
+                              "browser": {"job_host": SIDECAR, "same_host": True}})
+    visitor, token = Visitor(gateway), records.token(selector="team=a")
+    shown = visitor.ask(f"https://{SIDECAR}/x")
+    assert shown.status == 401 and b'action="/.jobgate/sign-in"' in shown.body
+    assert visitor.ask("https://other.example.test/").field("location") is None
+    response = visitor.post(f"https://{SIDECAR}/.jobgate/sign-in", token=token.value, to="/x")
+    assert response.status == 303 and response.field("location") == "/x"
+    assert visitor.ask(f"https://{SIDECAR}/x").status == 503  # the job has no URL
+    assert visitor.post(f"https://{SIDECAR}/.jobgate/sign-in", token=records.token().value).status == 403
+
+
 @pytest.mark.parametrize("settings, words", [
     ({"jobs": {"domain": None, "prefix": None, "fixed": "a"}, "browser": {"host": "auth.example.test"}}, "browser.job_host"),
-    ({"browser": {"job_host": "a.example.test"}}, "needs browser.host"),
+    ({"browser": {"job_host": "a.example.test"}}, "browser.host or browser.same_host"),
+    ({"browser": {"host": f"auth.{DOMAIN}", "same_host": True}}, "remove browser.host"),
+    ({"control": {"host": f"auth.{DOMAIN}"}}, "set browser.host"),
     ({"browser": {"host": f"auth.{DOMAIN}", "job_host": "a.example.test"}}, "jobs.fixed"),
     ({"browser": {"host": f"auth.{DOMAIN}", "sign_in": False}}, "browser.sign_in"),
     ({"jobs": {"domain": None}, "browser": {"host": f"auth.{DOMAIN}"}}, "jobs.domain"),

@@ -13,6 +13,7 @@ from harness.h2_tunnel import open_tunnel
 from harness.process import eventually, free_port
 from harness.raw import Client, Cut
 from harness.scene import Scene, request_bytes
+from test_browser import narrow
 from test_token_life import LATE_S, moment
 
 ENDS_IN_S = 3
@@ -29,7 +30,7 @@ def asked():
 @pytest.fixture(scope="module")
 def gateway(module_gateways, asked):
     port = free_port()
-    gateway = module_gateways.make({"listen": [f"127.0.0.1:{port}", f"127.0.0.1:{asked} authorize"], "workers": 2,
+    gateway = module_gateways.make({"listen": [f"127.0.0.1:{port}", f"127.0.0.1:{asked} authorize"], "workers": 2, "browser": {"same_host": True},
                                     "backends": {"trusted_proxies": ["127.0.0.1"]}})
     gateway.port = port
     return gateway.start()
@@ -70,7 +71,7 @@ def test_http2(gateway, records, ending):
 
 def test_a_websocket_over_http2(gateway, records, ending):
     token, end, expires = ending
-    scene = Scene(gateway, records, token=token)
+    scene = narrow(Scene(gateway, records, token=token))
     with H2Client(gateway.address) as client:
         tunnel, _ = open_tunnel(scene, client)
         answer = client.answer(tunnel.stream)
@@ -81,7 +82,7 @@ def test_a_websocket_over_http2(gateway, records, ending):
 
 def test_grpc(gateway, records, ending):
     token, end, expires = ending
-    scene = Scene(gateway, records, token=token)
+    scene = narrow(Scene(gateway, records, token=token))
     channel = grpc.insecure_channel("%s:%d" % gateway.address, options=[
         ("grpc.default_authority", scene.host), ("grpc.enable_retries", 0), ("grpc.use_local_subchannel_pool", 1)])
     with channel:
@@ -117,7 +118,7 @@ def test_forward_auth(gateway, records, ending, asked):
 def test_browsers(gateway, records, ending):
     """What a session opened ends with its token, or with the grace of the value that signed in; then the page says why."""
     token, end, expires = ending
-    scene = Scene(gateway, records, token=token)
+    scene = narrow(Scene(gateway, records, token=token))
 
     def sent(client, method="GET", path="/", fields=(), body=None):
         client.send(request_bytes(scene.host, None, method, path, [TLS, HTML, *fields], body))

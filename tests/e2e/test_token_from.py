@@ -13,6 +13,7 @@ from harness.process import eventually, free_port
 from harness.raw import Client, Cut
 from harness.scene import Scene, request_bytes
 from harness.store import RedisServer
+from test_browser import narrow
 from test_revocation import start_stream
 from test_upgrade import open_tunnel
 
@@ -29,7 +30,7 @@ def gateway(module_gateways):
 @pytest.fixture(scope="module")
 def proxied(module_gateways):
     """Behind proxies at HERE and in 10/8."""
-    return module_gateways.start({"backends": {"trusted_proxies": [HERE, "10.0.0.0/8"]}})
+    return module_gateways.start({"browser": {"same_host": True}, "backends": {"trusted_proxies": [HERE, "10.0.0.0/8"]}})
 
 
 @pytest.fixture
@@ -206,7 +207,7 @@ def test_forward_auth(module_gateways, records):
 
 def test_browsers(proxied, records):
     """Neither signs in from elsewhere, nor takes a session along."""
-    scene = Scene(proxied, records, url=UNREACHABLE, token=records.token(**{"from": "192.0.2.0/24"}))
+    scene = narrow(Scene(proxied, records, url=UNREACHABLE, token=records.token(**{"from": "192.0.2.0/24"})))
 
     def ask(address, method, path, body=None, *fields):
         with proxied.client(HERE) as client:

@@ -186,8 +186,11 @@ decide(const char *form, enum verdict verdict, const struct token *token)
 static void
 a_good_token_becomes_a_session_of_this_job(void **state)
 {
-	const struct token token = {
-	    .id = SLICE("0123456789abcdef"), .version = 7, .hash = "first twelve and more"};
+	struct label label = {.name = SLICE("team"), .value = SLICE("blue")};
+	const struct token token = {.id = SLICE("0123456789abcdef"),
+	    .version = 7,
+	    .hash = "first twelve and more",
+	    .selector = {.items = &label, .count = 1}};
 	struct session session;
 	struct slice cookie;
 
@@ -208,6 +211,30 @@ a_good_token_becomes_a_session_of_this_job(void **state)
 	/* A job without a URL yet is one to sign in to; a path that leads away is not followed. */
 	assert_int_equal(decide("to=//evil", VERDICT_NO_URL, &token), LOCAL_ANSWER);
 	assert_true(slice_equal(value_of("Location"), SLICE("/")));
+}
+
+/* The job's code can read what is pasted on the job's host. */
+static void
+a_token_that_reaches_much_does_not_sign_in(void **state)
+{
+	struct label label = {.name = SLICE("team"), .value = SLICE("blue")};
+	struct token token = {.id = SLICE("0123456789abcdef"), .role = ROLE_OPERATOR};
+
+	(void)state;
+	for (int scoped = 0; scoped < 2; scoped++) {
+		token.selector = (struct label_set){.items = &label, .count = (size_t)scoped};
+		assert_int_equal(decide("token=x&to=%2Fa", VERDICT_ALLOW, &token), LOCAL_ANSWER);
+		assert_int_equal(answer.status, 403);
+		assert_true(page_has("An operator&#39;s token does not sign in here."));
+		assert_true(page_has("role=\"alert\"") && page_has("value=\"/a\""));
+		assert_null(value_of("Set-Cookie").at);
+	}
+	token.role = ROLE_READ;
+	token.selector.count = 0;
+	assert_int_equal(decide("token=x", VERDICT_NO_URL, &token), LOCAL_ANSWER);
+	assert_int_equal(answer.status, 403);
+	assert_true(page_has("A token that reaches all jobs does not sign in here."));
+	assert_null(value_of("Set-Cookie").at);
 }
 
 static void
@@ -303,6 +330,7 @@ main(void)
 	    TEST(a_form_comes_from_its_own_page),
 	    TEST(the_pasted_token_is_what_is_judged),
 	    TEST(a_good_token_becomes_a_session_of_this_job),
+	    TEST(a_token_that_reaches_much_does_not_sign_in),
 	    TEST(a_bad_token_gets_the_page_again),
 	    TEST(a_person_without_a_session_is_asked_to_sign_in),
 	    TEST(without_sign_in_the_page_says_why),

@@ -82,6 +82,38 @@ test_taken_by_both(void **state)
 	config_free(config);
 }
 
+/* People sign in at auth.<domain>, unless the file says otherwise, or no browser comes here. */
+static void
+test_sign_in_host(void **state)
+{
+	static const struct {
+		const char *text, *host;
+	} cases[] = {
+	    {"jobs:\n  domain: jobs.test\n", "auth.jobs.test"},
+	    {"log:\n  level: info\n", "auth.localhost"},
+	    {"jobs:\n  domain: jobs.test\nbrowser:\n  host: in.test\n", "in.test"},
+	    {"jobs:\n  domain: jobs.test\nbrowser:\n  same_host: true\n", NULL},
+	    {"jobs:\n  domain: jobs.test\nbrowser:\n  sign_in: false\n", NULL},
+	    {"jobs:\n  prefix: /jobs\n", NULL},
+	    {"jobs:\n  fixed: a\n", NULL},
+	    {"jobs:\n  fixed: a\nbrowser:\n  job_host: a.test\n  same_host: true\n", NULL},
+	    {"listen: [\"unix:/tmp/a authorize\"]\njobs:\n  domain: jobs.test\n", NULL},
+	    {"listen: [\":1\", \"unix:/tmp/a authorize\"]\njobs:\n  domain: jobs.test\n",
+		"auth.jobs.test"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct config *config = load(cases[i].text);
+
+		if (cases[i].host == NULL)
+			assert_null(config->browser.host);
+		else
+			assert_string_equal(config->browser.host, cases[i].host);
+		config_free(config);
+	}
+}
+
 /* No job may have the id of control.host; a host that no job could have takes no id. */
 static void
 test_taken_job(void **state)
@@ -96,6 +128,7 @@ test_taken_job(void **state)
 	    {"domain: jobs.test", "host: a.api.jobs.test", NULL},
 	    {"domain: jobs.test", "host: test", NULL},
 	    {"domain: jobs.test", "metrics: 127.0.0.1:9180", NULL},
+	    {"domain: jobs.test", "host: auth.other.test", NULL},
 	    {"prefix: /jobs", "host: api.jobs.test", NULL},
 	    {"fixed: api", "host: api.jobs.test", NULL},
 	};
@@ -106,7 +139,8 @@ test_taken_job(void **state)
 		const char *taken = cases[i].taken;
 		struct config *config;
 
-		snprintf(text, sizeof(text), "jobs:\n  %s\ncontrol:\n  %s\n", cases[i].jobs,
+		snprintf(text, sizeof(text),
+		    "jobs:\n  %s\ncontrol:\n  %s\nbrowser:\n  sign_in: false\n", cases[i].jobs,
 		    cases[i].control);
 		config = load(text);
 		if (taken == NULL)
@@ -126,6 +160,7 @@ main(void)
 	    cmocka_unit_test(test_redirect_port),
 	    cmocka_unit_test(test_taken_job),
 	    cmocka_unit_test(test_taken_by_both),
+	    cmocka_unit_test(test_sign_in_host),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

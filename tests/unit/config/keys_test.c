@@ -261,8 +261,8 @@ derived(const char *text)
 static const char *const of_the_control_process[] = {"listen", "jobs.domain", "jobs.prefix",
     "jobs.fixed", "jobs.fixed_url", "jobs.labels", "jobs.labels_file", "store.url",
     "store.write_url", "store.prefix", "store.ca_file", "store.password_file", "backends.realm",
-    "timeouts.head", "timeouts.keep_alive", "control.host", "control.metrics", "control.listen",
-    "browser.host", "log.level", "log.format"};
+    "timeouts.head", "timeouts.keep_alive", "browser.sign_in", "browser.host", "browser.same_host",
+    "log.level", "log.format"};
 
 static bool
 changes_control_process(const struct config_key *key)

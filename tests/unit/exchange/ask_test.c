@@ -24,6 +24,7 @@ setup(void **state)
 	options = &world.context->options;
 	options->session_key = world_session_key;
 	options->sign_in_host = HOST;
+	options->jobs.taken[0] = "auth";
 	options->control_target = &control_target;
 	options->control_secret =
 	    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";

@@ -140,6 +140,10 @@ a_session_that_expires_while_its_request_waits_stands_for_nothing(void **state)
 
 /* ---- signing in ---- */
 
+/* Of a token that may be pasted at a job's own host, and of that job. */
+static const struct label team_label = {.name = SLICE("team"), .value = SLICE("blue")};
+static const struct label_set team = {.count = 1, .items = &team_label};
+
 static void
 sign_in(const char *value)
 {
@@ -163,9 +167,9 @@ signing_in_waits_for_both_records(void **state)
 	sign_in(world.token);
 	assert_int_equal(hashes, 1);
 	memset(world.context->digests.slots, 0, sizeof(world.context->digests.slots));
-	world_reply(&world, RECORD_TOKEN, token_record(world.token, 1, NULL));
+	world_reply(&world, RECORD_TOKEN, token_record(world.token, 1, &team));
 	ASSERT_WAITS(&world);
-	world_reply(&world, RECORD_JOB, job_record(8000, NULL));
+	world_reply(&world, RECORD_JOB, job_record(8000, &team));
 	ASSERT_REFUSED(&world, 303);
 	assert_non_null(strstr(world.client.fields, "Location: /path\n"));
 	assert_non_null(strstr(world.client.fields, "Set-Cookie: " SESSION_COOKIE "="));
@@ -194,10 +198,10 @@ signing_in_keeps_its_credential_when_values_come_to_be_minted_between_both_waits
 	(void)state;
 	sign_in(world.token);
 	jg_directory_set_mint(world.store.directory, MINT_STARTED, key);
-	world_reply(&world, RECORD_TOKEN, token_record(world.token, 1, NULL));
+	world_reply(&world, RECORD_TOKEN, token_record(world.token, 1, &team));
 	ASSERT_WAITS(&world);
 	fill_digests();
-	world_reply(&world, RECORD_JOB, job_record(8000, NULL));
+	world_reply(&world, RECORD_JOB, job_record(8000, &team));
 	ASSERT_REFUSED(&world, 303);
 }
 

@@ -18,6 +18,22 @@ ask_for_another_proxy(void)
 	world_ask(&world, &question);
 }
 
+/* Of a token that may be pasted at a job's own host, and of that job. */
+static const struct label team_label = {.name = SLICE("team"), .value = SLICE("blue")};
+static const struct label_set team = {.count = 1, .items = &team_label};
+
+/* Both records are known. */
+static void
+know(void)
+{
+	struct directory *directory = world.store.directory;
+
+	jg_directory_lookup(directory, RECORD_TOKEN, SLICE(TOKEN_ID), world_now(&world), NULL);
+	jg_directory_lookup(directory, RECORD_JOB, SLICE(JOB), world_now(&world), NULL);
+	world_reply(&world, RECORD_TOKEN, token_record(world.token, 1, &team));
+	world_reply(&world, RECORD_JOB, job_record(8000, &team));
+}
+
 static void
 sign_in(void)
 {
@@ -61,7 +77,7 @@ a_grant_is_sent_at_once(void **state)
 	(void)state;
 	FOR_EACH_GRANT(grant)
 	{
-		world_know(&world);
+		know();
 		grant->ask();
 		ASSERT_REFUSED(&world, grant->status);
 		assert_int_equal(world.client.sends, 1);
@@ -77,8 +93,8 @@ a_grant_after_a_wait_is_sent_at_once(void **state)
 	FOR_EACH_GRANT(grant)
 	{
 		grant->ask();
-		world_reply(&world, RECORD_JOB, job_record(8000, NULL));
-		world_reply(&world, RECORD_TOKEN, token_record(world.token, 1, NULL));
+		world_reply(&world, RECORD_JOB, job_record(8000, &team));
+		world_reply(&world, RECORD_TOKEN, token_record(world.token, 1, &team));
 		ASSERT_REFUSED(&world, grant->status);
 		assert_int_equal(world.client.sends, 1);
 	}
@@ -90,7 +106,7 @@ a_grant_that_a_stop_made_too_old_becomes_a_refusal(void **state)
 	(void)state;
 	FOR_EACH_GRANT(grant)
 	{
-		world_know(&world);
+		know();
 		stop_ms = STALENESS;
 		grant->ask();
 		ASSERT_REFUSED(&world, 503);
@@ -107,9 +123,9 @@ the_same_after_a_wait(void **state)
 	FOR_EACH_GRANT(grant)
 	{
 		grant->ask();
-		world_reply(&world, RECORD_JOB, job_record(8000, NULL));
+		world_reply(&world, RECORD_JOB, job_record(8000, &team));
 		stop_ms = STALENESS;
-		world_reply(&world, RECORD_TOKEN, token_record(world.token, 1, NULL));
+		world_reply(&world, RECORD_TOKEN, token_record(world.token, 1, &team));
 		ASSERT_REFUSED(&world, 503);
 		assert_null(strstr(world.client.fields, "Set-Cookie"));
 	}
@@ -121,7 +137,7 @@ a_stop_within_the_bound_changes_nothing(void **state)
 	(void)state;
 	FOR_EACH_GRANT(grant)
 	{
-		world_know(&world);
+		know();
 		stop_ms = STALENESS / 2;
 		grant->ask();
 		ASSERT_REFUSED(&world, grant->status);
@@ -134,8 +150,8 @@ a_job_without_a_url_may_be_signed_in_for(void **state)
 {
 	(void)state;
 	sign_in();
-	world_reply(&world, RECORD_TOKEN, token_record(world.token, 1, NULL));
-	world_reply(&world, RECORD_JOB, job_record(0, NULL));
+	world_reply(&world, RECORD_TOKEN, token_record(world.token, 1, &team));
+	world_reply(&world, RECORD_JOB, job_record(0, &team));
 	ASSERT_REFUSED(&world, 303);
 	assert_int_equal(world.client.sends, 1);
 	ask_for_another_proxy();

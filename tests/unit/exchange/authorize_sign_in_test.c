@@ -19,6 +19,7 @@ use_sign_in_host(void)
 
 	options->session_key = world_session_key;
 	options->sign_in_host = HOST;
+	options->jobs.taken[0] = "auth";
 	options->control_target = &control_target;
 	options->control_secret =
 	    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";

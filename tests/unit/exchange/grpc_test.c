@@ -192,6 +192,7 @@ the_control_api_gets_no_reply_of_grpc(void **state)
 	assert_null(strstr(world.client.fields, "grpc-"));
 	world.peer.purpose = FOR_JOBS;
 	world.context->options.control_host = JOB ".jobs.test";
+	world.context->options.jobs.taken[0] = JOB;
 	call_with("POST", false, TYPE);
 	assert_int_equal(world.client.status, 401);
 	assert_null(strstr(world.client.fields, "grpc-"));

@@ -45,8 +45,11 @@ expect_none(const struct route_forms *forms, const char *authority, const char *
 static void
 control_host(void **state)
 {
-	static const struct route_forms forms = {
-	    .domain = "jobs.example.org", .prefix = "/jobs", .control = "control.jobs.example.org"};
+	static const char *const taken[] = {"control", NULL};
+	static const struct route_forms forms = {.domain = "jobs.example.org",
+	    .prefix = "/jobs",
+	    .control = "control.jobs.example.org",
+	    .taken = taken};
 	static const struct route_forms sidecar = {
 	    .fixed = "only", .control = "control.example.org"};
 	static const char *const its[] = {"control.jobs.example.org", "CONTROL.Jobs.example.ORG",
