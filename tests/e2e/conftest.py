@@ -163,6 +163,7 @@ def _server(start, name):
 aiohttp_backend = _server(servers.aiohttp_server, "aiohttp_backend")
 websockets_backend = _server(servers.websockets_server, "websockets_backend")
 sink_backend = _server(servers.sink_server, "sink_backend")
+hold_backend = _server(servers.hold_server, "hold_backend")
 slow_backend = _server(servers.slow_server, "slow_backend")
 nginx_backend = _server(servers.nginx_server, "nginx_backend")
 

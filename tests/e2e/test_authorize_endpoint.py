@@ -12,7 +12,6 @@ from harness.h2_tunnel import accept_of, switch
 from harness.process import eventually, free_port
 from harness.raw import Client
 from harness.scene import request_bytes
-from harness.servers import Server
 
 
 class Asking:

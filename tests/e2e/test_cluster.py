@@ -5,20 +5,13 @@ import json
 
 import pytest
 
-from harness import faults, servers
-from harness.checker import Checker, delete
+from harness import faults
+from harness.checker import delete
 from harness.cluster import PREFIX, Cluster
-from harness.control import Control
+from harness.elected import all_is_well, change, checked, none_is_a_backend, replicated
 from harness.process import eventually
 from harness.scene import request_bytes
 from harness.store import Records, RedisServer
-
-
-@pytest.fixture(scope="module")
-def backend(make_folder):
-    server = servers.hold_server(make_folder("hold"))
-    yield server
-    server.stop()
 
 
 @pytest.fixture(scope="module")
@@ -30,41 +23,22 @@ def cluster(make_folder):
 
 
 @pytest.fixture
-def checker(gateways, cluster, backend):
-    gateway = gateways.start({"workers": 2, "store": {**faults.CLOCKS, "wait_replicas": 1}}, store_url=cluster.url)
-    checker = Checker(gateway, Records(cluster.owner().client, PREFIX), backend.url, faults.BOUND)
+def checker(gateways, cluster, hold_backend):
+    checker = checked(gateways, hold_backend, cluster.url, cluster.owner().client, PREFIX)
     yield checker
     checker.close()
 
 
-def change(checker):
-    return Control(checker.gateway.socket_path).call("POST", "/v1/tokens", {"name": "n", "role": "read"})
-
-
-def all_is_well(checker, owner):
-    """What is revoked is refused, what is not is served, and changes go to the owner."""
-    checker.records.client = owner.client
-    checker.settle()
-    answer = eventually(lambda: (answer := change(checker)).status == 201 and answer, "the control API to find the owner")
-    eventually(lambda: owner.client.exists(f"{PREFIX}token:{answer.json['id']}"), "the token there")
-    assert not checker.violations
-
-
 def test_no_server_of_the_cluster_is_a_backend(checker, cluster):
     """Masters and those that the URL names; the gateway has a connection to each."""
-    known = [cluster.owner(), *(node for node in cluster.nodes if node.is_master())]
-    for node in known:
-        job = checker.records.job(f"http://127.0.0.1:{node.port}")
-        with checker.gateway.client() as client:
-            assert client.exchange(request_bytes(f"{job}.jobs.test", checker.records.token())).status == 502
-        checker.gateway.access_entry(job=job, outcome="not_allowed")
+    none_is_a_backend(checker, [cluster.owner().port, *(node.port for node in cluster.nodes if node.is_master())])
 
 
 def test_an_owner_that_is_cut_off_from_the_others(checker, cluster):
     """Only the gateway still reaches the old owner, which answers. What is revoked at the new one must be refused all the same."""
     old = cluster.owner()
     checker.add(6, streams=3)
-    eventually(lambda: old.client.wait(1, 1000) == 1, "its replica to have everything")
+    replicated(old.client, 1)
     cluster.cut_off(old)
     owner = cluster.owner(than=old)
     checker.records.client = owner.client
@@ -72,7 +46,7 @@ def test_an_owner_that_is_cut_off_from_the_others(checker, cluster):
     checker.revoke(gone, delete)
     checker.run(1.5 * faults.BOUND)
     assert old.is_master() and old.call("COUNTKEYSINSLOT", old.call("KEYSLOT", PREFIX))
-    all_is_well(checker, owner)
+    all_is_well(checker, owner.client)
     old.join()
     cluster.settled()
 
@@ -83,18 +57,18 @@ def test_failover_under_load(checker, cluster):
     checker.add(8, streams=3)
     checker.revoke(checker.live()[0], delete)
     checker.run(0.2)
-    eventually(lambda: old.client.wait(1, 1000) == 1, "its replica to have everything")
+    replicated(old.client, 1)
     old.server.kill()
     checker.run(2 * faults.BOUND)
     owner = cluster.owner(than=old)
     checker.records.client = owner.client
     checker.revoke(checker.live()[0], delete)
-    all_is_well(checker, owner)
+    all_is_well(checker, owner.client)
     assert checker.live()
     old.server.start()
     cluster.settled()
     checker.revoke(checker.live()[0], delete)
-    all_is_well(checker, owner)
+    all_is_well(checker, owner.client)
 
 
 def test_another_master_ends(checker, cluster):
@@ -107,7 +81,7 @@ def test_another_master_ends(checker, cluster):
     checker.revoke(checker.live()[0], delete)
     checker.run(1.5 * faults.BOUND)
     assert set(checker.statuses) == {200}
-    all_is_well(checker, owner)
+    all_is_well(checker, owner.client)
     other.server.start()
     cluster.settled()
 
@@ -133,18 +107,18 @@ def test_the_slot_moves_to_another_master(checker, cluster):
     checker.revoke(checker.live()[0], delete)
     checker.run(faults.BOUND)
     assert cluster.owner() is new
-    all_is_well(checker, new)
+    all_is_well(checker, new.client)
     assert len(checker.live()) == 5
 
 
-def test_two_owners_of_a_cluster_of_one(gateways, make_folder, backend):
+def test_two_owners_of_a_cluster_of_one(gateways, make_folder, hold_backend):
     """A replica takes over by force, and its master has not heard of it: while both answer, none of them is trusted."""
     cluster = Cluster(make_folder, masters=1)
     old, new = cluster.nodes
-    gateway = gateways.start({"workers": 1, "store": faults.CLOCKS}, store_url=f"redis+cluster://127.0.0.1:{old.port},127.0.0.1:{new.port}/")
-    checker = Checker(gateway, Records(old.client, PREFIX), backend.url, faults.BOUND)
+    url = f"redis+cluster://127.0.0.1:{old.port},127.0.0.1:{new.port}/"
+    checker = checked(gateways, hold_backend, url, old.client, PREFIX, workers=1, store=faults.CLOCKS)
     checker.add(3, streams=1)
-    eventually(lambda: old.client.wait(1, 1000) == 1, "its replica to have everything")
+    replicated(old.client, 1)
     cluster.cut_off(old)
     new.call("FAILOVER", "TAKEOVER")
     eventually(new.is_master, "the replica to take over")
@@ -152,10 +126,10 @@ def test_two_owners_of_a_cluster_of_one(gateways, make_folder, backend):
     checker.revoke(checker.live()[0], delete)
     checker.run(1.5 * faults.BOUND)
     assert checker.statuses.get(503) and old.is_master()
-    assert "2 servers say that they own the store's slot" in gateway.program.log()
+    assert "2 servers say that they own the store's slot" in checker.gateway.program.log()
     old.join()
     eventually(lambda: not old.is_master(), "the old owner to hear of it", patience=30)
-    all_is_well(checker, new)
+    all_is_well(checker, new.client)
     checker.close()
     cluster.stop()
 

@@ -5,19 +5,12 @@ import random
 
 import pytest
 
-from harness import faults, servers
+from harness import faults
 from harness.checker import Checker
 from harness.control import Control
 from harness.family import Family
 
 REVOCATIONS = 12  # of each fault; bench/revocations.py has ten thousand
-
-
-@pytest.fixture(scope="module")
-def hold_backend(make_folder):
-    server = servers.hold_server(make_folder("hold"))
-    yield server
-    server.stop()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from harness import faults, servers
+from harness import faults
 from harness.checker import Checker
 from harness.control import Control
 from harness.process import eventually, free_port
@@ -190,19 +190,12 @@ def test_user_who_may_not_ask_for_the_role(gateways, make_folder):
     server.stop()
 
 
-@pytest.fixture(scope="module")
-def backend(make_folder):
-    server = servers.hold_server(make_folder("hold"))
-    yield server
-    server.stop()
-
-
 @pytest.fixture
-def beside_replica(gateways, replicated, backend):
+def beside_replica(gateways, replicated, hold_backend):
     """A gateway that reads from the replica, and a checker that writes to the primary."""
     primary, replica = replicated
     gateway = gateways.start({"workers": 2, "store": {**faults.CLOCKS, "read_url": replica.url}}, store_url=primary.url)
-    checker = Checker(gateway, Records(primary.client), backend.url, faults.BOUND)
+    checker = Checker(gateway, Records(primary.client), hold_backend.url, faults.BOUND)
     checker.replicas = 1
     yield primary, replica, checker
     checker.close()

@@ -3,20 +3,12 @@ of its successor is not trusted."""
 
 import pytest
 
-from harness import faults, servers
-from harness.checker import Checker, delete
-from harness.control import Control
+from harness import faults
+from harness.checker import delete
+from harness.elected import all_is_well, checked, none_is_a_backend, replicated
 from harness.process import eventually
 from harness.sentinel import NAME, Family, Sentinel
-from harness.scene import request_bytes
-from harness.store import Records, RedisServer
-
-
-@pytest.fixture(scope="module")
-def backend(make_folder):
-    server = servers.hold_server(make_folder("hold"))
-    yield server
-    server.stop()
+from harness.store import RedisServer
 
 
 @pytest.fixture(scope="module")
@@ -28,35 +20,14 @@ def family(make_folder):
 
 
 @pytest.fixture
-def checker(gateways, family, backend):
-    gateway = gateways.start({"workers": 2, "store": {**faults.CLOCKS, "wait_replicas": 1}}, store_url=family.url)
-    checker = Checker(gateway, Records(family.servers[family.primary()].client), backend.url, faults.BOUND)
+def checker(gateways, family, hold_backend):
+    checker = checked(gateways, hold_backend, family.url, family.client(family.primary()))
     yield checker
     checker.close()
 
 
-def all_is_well(checker, family, port):
-    """What is revoked is refused, what is not is served, and changes go to the primary."""
-    checker.records.client = family.servers[port].client
-    checker.settle()
-    control = Control(checker.gateway.socket_path)
-
-    def made():
-        answer = control.call("POST", "/v1/tokens", {"name": "n", "role": "read"})
-        return answer if answer.status == 201 else None
-    answer = eventually(made, "the control API to find the primary")
-    eventually(lambda: family.servers[port].client.exists(f"jobgate:token:{answer.json['id']}"), "the token there")
-    assert not checker.violations
-
-
 def test_none_of_these_servers_is_a_backend(checker, family):
-    """A job URL must not have the gateway speak to its own store, nor to those who watch over that."""
-    for port in [family.primary(), *(sentinel.port for sentinel in family.sentinels)]:
-        job = checker.records.job(f"http://127.0.0.1:{port}")
-        token = checker.records.token()
-        with checker.gateway.client() as client:
-            assert client.exchange(request_bytes(f"{job}.jobs.test", token)).status == 502
-        checker.gateway.access_entry(job=job, outcome="not_allowed")
+    none_is_a_backend(checker, [family.primary(), *(sentinel.port for sentinel in family.sentinels)])
 
 
 def test_primary_that_knows_of_no_successor(checker, family):
@@ -67,16 +38,16 @@ def test_primary_that_knows_of_no_successor(checker, family):
     first = family.primary()
     assert first == family.relay.port
     checker.add(6, streams=3)
-    family.replicated(first)
+    replicated(family.client(first), 2)
     family.relay.say("drop", "other")
     port = family.another_primary(first)
-    checker.records.client = family.servers[port].client
+    checker.records.client = family.client(port)
     gone = checker.live()[0]
     checker.revoke(gone, delete)
     checker.run(1.5 * faults.BOUND)
-    old = family.servers[first].client
+    old = family.client(first)
     assert old.role()[0] == "master" and old.exists(checker.records.token_key(gone.token.id))
-    all_is_well(checker, family, port)
+    all_is_well(checker, family.client(port))
     family.relay.say("pass")
     family.demoted(first)
 
@@ -88,21 +59,21 @@ def test_failover_under_load(checker, family):
     for _ in range(2):
         checker.revoke(checker.live()[0])
     checker.run(0.2)
-    family.replicated(first)
+    replicated(family.client(first), 2)
     family.servers[first].kill()
     checker.run(2 * faults.BOUND)
     assert checker.statuses.get(503), "no request was refused"
     port = family.another_primary(first)
-    checker.records.client = family.servers[port].client
+    checker.records.client = family.client(port)
     for _ in range(2):
         checker.revoke(checker.live()[0])
-    all_is_well(checker, family, port)
+    all_is_well(checker, family.client(port))
     assert checker.live()
     # The old one comes back, and is made a replica.
     family.servers[first].start()
     family.demoted(first)
     checker.revoke(checker.live()[0])
-    all_is_well(checker, family, port)
+    all_is_well(checker, family.client(port))
 
 
 def test_without_most_sentinels(checker, family):
@@ -115,7 +86,7 @@ def test_without_most_sentinels(checker, family):
     checker.revoke(checker.live()[0])
     for sentinel in family.sentinels[:2]:
         sentinel.start()
-    all_is_well(checker, family, family.primary())
+    all_is_well(checker, family.client(family.primary()))
 
 
 def test_replica_by_a_plain_url(gateways, family):

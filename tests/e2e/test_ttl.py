@@ -4,7 +4,6 @@ import time
 
 import pytest
 
-from harness import servers
 from harness.control import Control
 from harness.gateway import DOMAIN
 from harness.process import eventually, free_port
@@ -34,13 +33,6 @@ def late_replica(late_store, make_folder):
     eventually(lambda: replica.client.info("replication")["master_link_status"] == "up", "the replica to have everything")
     yield replica
     replica.stop()
-
-
-@pytest.fixture(scope="module")
-def hold_backend(make_folder):
-    server = servers.hold_server(make_folder("hold"))
-    yield server
-    server.stop()
 
 
 @pytest.fixture(scope="module")

@@ -67,6 +67,9 @@ class Family:
         places = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
         return f"redis+sentinel://{places}/{NAME}"
 
+    def client(self, port):
+        return self.servers[port].client
+
     def primary(self):
         """What most sentinels name, once they do and it takes changes; its port, as they know it."""
         def agreed():
@@ -75,20 +78,16 @@ class Family:
             if ports.count(port) < 2 or port not in self.servers:
                 return None
             try:
-                return port if self.servers[port].client.role()[0] == "master" else None
+                return port if self.client(port).role()[0] == "master" else None
             except redis.RedisError:
                 return None
         return eventually(agreed, "a primary", patience=30)
-
-    def replicated(self, port):
-        """Wait until both replicas have everything: whichever takes over must know it."""
-        eventually(lambda: self.servers[port].client.wait(2, 1000) == 2, "both replicas to have everything", patience=30)
 
     def demoted(self, port):
         """Wait for the sentinels to make a replica of this one; they close its connections as they do."""
         def check():
             try:
-                return self.servers[port].client.role()[0] == "slave"
+                return self.client(port).role()[0] == "slave"
             except redis.RedisError:
                 return False
         eventually(check, "the old primary to be demoted", patience=30)
