@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -122,6 +124,30 @@ redis_child_make_directory(const struct redis_child *child)
 	return jg_make_directory(directory);
 }
 
+#define NOT_STARTED                                                                         \
+	"cannot start %s: %s; install it (on Debian: apt-get install redis-server) or set " \
+	"store.url"
+
+/* True when execlp would find the program. */
+static bool
+is_installed(const char *program)
+{
+	const char *path = getenv("PATH");
+	char file[PATH_MAX];
+
+	if (strchr(program, '/') != NULL || path == NULL)
+		return strchr(program, '/') == NULL || access(program, X_OK) == 0;
+	while (*path != '\0') {
+		size_t len = strcspn(path, ":");
+
+		snprintf(file, sizeof(file), "%.*s/%s", (int)len, len > 0 ? path : "", program);
+		if (access(len > 0 ? file : program, X_OK) == 0)
+			return true;
+		path += len + (path[len] == ':');
+	}
+	return false;
+}
+
 bool
 redis_child_prepare(struct redis_child *child, const struct config *config, const struct log *log)
 {
@@ -141,6 +167,10 @@ redis_child_prepare(struct redis_child *child, const struct config *config, cons
 	}
 	if (child->lock >= 0)
 		return true; /* locked and handed over by the previous binary */
+	if (!is_installed(config->store.redis_server)) {
+		log_error(log, NOT_STARTED, config->store.redis_server, strerror(ENOENT));
+		return false;
+	}
 	snprintf(lock_path, sizeof(lock_path), "%s/lock", config->store.state_dir);
 	child->lock = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (child->lock < 0 || flock(child->lock, LOCK_EX | LOCK_NB) != 0) {
@@ -171,10 +201,7 @@ redis_child_exec(
 	    "--unixsocket", child->socket, "--unixsocketperm", "700", "--dir",
 	    config->store.state_dir, "--appendonly", "yes", "--appendfsync", "always", "--save", "",
 	    "--daemonize", "no", "--logfile", log_path, (char *)NULL);
-	log_error(log,
-	    "cannot start %s: %s; install it (on Debian: apt-get install redis-server) or set "
-	    "store.url",
-	    config->store.redis_server, strerror(errno));
+	log_error(log, NOT_STARTED, config->store.redis_server, strerror(errno));
 }
 
 void

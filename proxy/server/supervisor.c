@@ -114,6 +114,7 @@ supervise(struct supervisor *supervisor)
 			redis_watch(supervisor);
 			supervisor_act(supervisor);
 			tls_material_turn(supervisor, false);
+			start_report_turn(supervisor);
 			feed_watchdog(supervisor);
 		}
 		log_buffer_flush(supervisor->log_buffer);
@@ -224,6 +225,7 @@ server_run(struct config *config, const struct log *log, char *const *arguments)
 	if (!start(&supervisor))
 		goto done;
 	log = &supervisor.log;
+	start_report_begin(&supervisor);
 	raise_descriptor_limit(&supervisor);
 	if (!listen_to_clients(&supervisor) ||
 	    !access_log_open(config, log, &supervisor.access_log_fd) ||

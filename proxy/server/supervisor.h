@@ -23,12 +23,12 @@
  * to processes, and carry out what it decides:
  *
  * supervisor.c   the beginning, the loop, the orders that come as signals actions.c      what is
- * done for each decision children.c     forking processes, collecting them, reading what they
- * publish control_child.c  the control process, and what it is given redis_watch.c  watches the
- * private redis-server, its log and its socket privileges.c   what is done once, as root or not,
- * before the first fork logs.c         the access log's file session_key.c  the key that seals
- * browsers' sessions control_secret.c  the secret between workers and the control process
- * limits.c       the table of the tokens that have limits
+ * done for each decision start_report.c   what the operator is told at the start children.c forking
+ * processes, collecting them, reading what they publish control_child.c  the control process, and
+ * what it is given redis_watch.c  watches the private redis-server, its log and its socket
+ * privileges.c   what is done once, as root or not, before the first fork logs.c         the access
+ * log's file session_key.c  the key that seals browsers' sessions control_secret.c  the secret
+ * between workers and the control process limits.c       the table of the tokens that have limits
  * tls_material.c       certificates, keys and secrets tls_material_report.c  faults in TLS files
  * that do not prevent their use own_sockets.c  paths at which the gateway listens itself release.c
  * frees what the supervisor has reload.c       SIGHUP: another configuration comes into force
@@ -79,6 +79,7 @@ struct supervisor {
 	struct supervisor_limits limits;
 	struct redis_child redis;
 	bool private_redis;
+	bool told_ready;		     /* the log says that it is ready */
 	const struct config *control_config; /* that the control process was started with */
 	int access_log_fd;
 	struct supervision *supervision;
@@ -100,6 +101,14 @@ supervisor_clock_ms(void)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
+
+/* ---- start_report.c ---- */
+
+/* Tell the log what runs, with which configuration and store. No secret is written. */
+void start_report_begin(const struct supervisor *supervisor);
+
+/* Call it periodically: tells the log once that the gateway is ready; a terminal, what is next. */
+void start_report_turn(struct supervisor *supervisor);
 
 /* ---- actions.c ---- */
 
