@@ -107,6 +107,21 @@ decide_on_job(const struct token *token, enum knowledge job_known, const struct 
 	return job->url.scheme == JOB_URL_NONE ? VERDICT_NO_URL : VERDICT_ALLOW;
 }
 
+/*
+ * Decide without a token. The job counts only if its record is known and says that it is public;
+ * otherwise the answer is the same as for any other job.
+ */
+static enum verdict
+decide_without_token(enum knowledge job_known, const struct job *job, enum verdict refusal)
+{
+	CHECK(job_known != RECORD_KNOWN || job != NULL);
+	if (job_known == RECORD_UNKNOWN)
+		return VERDICT_UNAVAILABLE;
+	if (job_known != RECORD_KNOWN || !jg_job_is_public(job))
+		return refusal;
+	return job->url.scheme == JOB_URL_NONE ? VERDICT_NO_URL : VERDICT_PUBLIC;
+}
+
 /* With token NULL the same work is done, and the result is false. */
 static bool
 bearer_proves(const struct bearer *bearer, const struct token *token)
@@ -236,6 +251,21 @@ decide_on_token(const struct evidence *evidence, bool proved)
 	return decide_on_limits(evidence->token, evidence->wall_ms, evidence->address);
 }
 
+/* No credential of ours was sent. */
+static enum verdict
+decide_unproved(const struct evidence *evidence, enum verdict refusal)
+{
+	if (!evidence->is_listed || !evidence->names_job || evidence->names_control)
+		return refusal;
+	return decide_without_token(evidence->job_known, evidence->job, refusal);
+}
+
+enum verdict
+jg_decide_public_again(enum knowledge job_known, const struct job *job)
+{
+	return decide_without_token(job_known, job, VERDICT_NO_CREDENTIAL);
+}
+
 enum verdict
 jg_decide(const struct evidence *evidence)
 {
@@ -251,9 +281,9 @@ jg_decide_proved(const struct evidence *evidence, bool proved)
 	case CREDENTIAL_MALFORMED:
 		return VERDICT_BAD_CREDENTIAL;
 	case CREDENTIAL_NONE:
-		return VERDICT_NO_CREDENTIAL;
+		return decide_unproved(evidence, VERDICT_NO_CREDENTIAL);
 	case CREDENTIAL_FOREIGN:
-		return VERDICT_INVALID_TOKEN;
+		return decide_unproved(evidence, VERDICT_INVALID_TOKEN);
 	case CREDENTIAL_BEARER:
 	case CREDENTIAL_SESSION:
 		break;
@@ -323,6 +353,7 @@ jg_verdict_status(enum verdict verdict)
 {
 	switch (verdict) {
 	case VERDICT_ALLOW:
+	case VERDICT_PUBLIC:
 		return 200;
 	case VERDICT_BAD_CREDENTIAL:
 		return 400;
@@ -353,6 +384,8 @@ jg_verdict_name(enum verdict verdict)
 	switch (verdict) {
 	case VERDICT_ALLOW:
 		return "allow";
+	case VERDICT_PUBLIC:
+		return "public";
 	case VERDICT_BAD_CREDENTIAL:
 		return "bad_credential";
 	case VERDICT_NO_CREDENTIAL:

@@ -72,6 +72,7 @@ jg_directory_free(struct directory *directory)
 	free_entries(&directory->refreshing, SIZE_MAX);
 	free_entries(&directory->dead, SIZE_MAX);
 	table_free(&directory->table);
+	public_jobs_free(directory->public_jobs);
 	OPENSSL_cleanse(&directory->mint, sizeof(directory->mint));
 	free(directory);
 }
@@ -433,6 +434,19 @@ jg_directory_set_mint(struct directory *directory, enum mint_state state, const 
 		memcpy(mint->key, key, MINT_KEY_LEN);
 	else
 		OPENSSL_cleanse(mint->key, MINT_KEY_LEN);
+}
+
+void
+jg_directory_set_public(struct directory *directory, struct public_jobs *jobs)
+{
+	public_jobs_free(directory->public_jobs);
+	directory->public_jobs = jobs;
+}
+
+bool
+jg_directory_lists_public(const struct directory *directory, struct slice id)
+{
+	return public_jobs_has(directory->public_jobs, id);
 }
 
 void

@@ -56,7 +56,8 @@ struct directory {
 	struct directory_options options;
 	struct directory_store store;
 	struct table table;
-	struct mint mint; /* as the tracker last set it */
+	struct mint mint;		 /* as the tracker last set it */
+	struct public_jobs *public_jobs; /* the same; NULL: there is none */
 	bool linked;
 	uint64_t epoch;			     /* from 1 */
 	uint64_t until_ms;		     /* until when records of this epoch may be relied on */

@@ -11,6 +11,12 @@
 #define SOCKET_PATH_MAX 107 /* sun_path of sockaddr_un, without its NUL */
 
 bool
+jg_job_access_valid(struct slice text)
+{
+	return text.at == NULL || slice_equal(text, SLICE("public"));
+}
+
+bool
 jg_job_id_valid(struct slice id)
 {
 	if (id.len == 0 || id.len > JOB_ID_MAX || id.at[0] == '-' || id.at[id.len - 1] == '-')

@@ -152,6 +152,12 @@ on_created(struct import *import, enum record_kind kind, enum store_result resul
 	case STORE_CONFLICT:
 		import->present++;
 		return;
+	case STORE_TOO_MANY_PUBLIC:
+		import->task->problems++;
+		fputs("jobgate: a job was left out: the store has as many public jobs as it may "
+		      "have\n",
+		    stderr);
+		return;
 	case STORE_COLLIDES:
 		import->task->problems++;
 		fputs("jobgate: a job was left out: one of its ports, or its id, has the host "

@@ -199,6 +199,9 @@ compare_jobs(const struct job *before, const struct job *after, char out[AUDIT_C
 	if (before->lease != after->lease)
 		add_change(out, "lease", one, before->lease > 0 ? slice_of(old_lease) : none,
 		    after->lease > 0 ? slice_of(new_lease) : none);
+	if (jg_job_is_public(before) != jg_job_is_public(after))
+		add_change(out, "access", one, jg_job_is_public(before) ? before->access : none,
+		    jg_job_is_public(after) ? after->access : none);
 	compare_ports(before, after, out);
 	for (size_t set = 0; set < 2; set++)
 		for (size_t i = 0; i < sets[set]->count; i++) {

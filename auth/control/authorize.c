@@ -93,6 +93,11 @@ reason_of(const struct question *question, enum verdict verdict, char *reason, s
 	char moment[MOMENT_TEXT_MAX];
 
 	switch (verdict) {
+	case VERDICT_PUBLIC:
+		snprintf(reason, cap,
+		    "job %.*s is public: everyone may use it, also with a token of another scope",
+		    len, job);
+		return;
 	case VERDICT_ALLOW:
 	case VERDICT_OUT_OF_SCOPE:
 		reason_job(question, verdict, reason, cap);
@@ -164,10 +169,12 @@ decide(struct call *call)
 	if (evidence->token_known == RECORD_KNOWN && evidence->token->from.count > 0)
 		evidence->address = &evidence->token->from.items[0].address;
 	verdict = jg_decide(evidence);
+	if (jg_evidence_of_public(evidence, verdict))
+		verdict = jg_decide_public_again(evidence->job_known, evidence->job);
 	reason_of(question, verdict, reason, sizeof(reason));
 	if (verdict == VERDICT_ALLOW)
 		add_addresses(question, reason, sizeof(reason));
-	caller_answer(call, json_pack("{s:b, s:s, s:i, s:s}", "allowed", verdict == VERDICT_ALLOW,
+	caller_answer(call, json_pack("{s:b, s:s, s:i, s:s}", "allowed", jg_verdict_allows(verdict),
 				"verdict", jg_verdict_name(verdict), "status",
 				(int)jg_verdict_status(verdict), "reason", reason));
 }

@@ -152,6 +152,7 @@ decide(struct call *call, const struct evidence *evidence)
 		return;
 	case VERDICT_INVALID_TOKEN:
 	case VERDICT_ALLOW: /* these are verdicts on jobs or of workers, which cannot occur here */
+	case VERDICT_PUBLIC:
 	case VERDICT_NO_SUCH_JOB:
 	case VERDICT_OUT_OF_SCOPE:
 	case VERDICT_NO_URL:

@@ -66,6 +66,12 @@ handler_store_refused(struct call *call, enum store_result result, const char *n
 	case STORE_TOO_MANY_PORTS:
 		call_refuse(call, 400, "ports", "a job has at most %d ports", JOB_PORTS_MAX);
 		return;
+	case STORE_TOO_MANY_PUBLIC:
+		call_refuse(call, 409, "access",
+		    "the store has %d public jobs, and may not have more: take access from one of "
+		    "them first",
+		    JOBS_PUBLIC_MAX);
+		return;
 	case STORE_COLLIDES:
 		call_refuse(call, 409, NULL,
 		    "a port of one job and another job would have the same host, <id>-<port>: give "

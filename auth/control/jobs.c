@@ -153,6 +153,20 @@ check_urls(struct call *call, const struct record_input *input)
 	return true;
 }
 
+/*
+ * Only operators without a scope may let everyone in; whoever may change the job may end that. As
+ * for check_url, a local caller is not refused. False after answering.
+ */
+static bool
+check_access(struct call *call, const struct record_input *input)
+{
+	if (!has(input->given, JOB_FIELD_ACCESS) || call->scope.count == 0 || call->local)
+		return true;
+	call_refuse(call, 403, "access",
+	    "with a token that is limited to labels, a job cannot be made public");
+	return false;
+}
+
 /* Refuse an id whose host is the gateway's own. False after answering. */
 static bool
 check_id(struct call *call, const struct record_input *input)
@@ -209,8 +223,8 @@ jobs_create(struct call *call)
 		goto done;
 	}
 	if (!check_id(call, &input) || !check_hosts(call, input.record.job.id, &input) ||
-	    !check_urls(call, &input) || !add_labels_of_scope(call, &input) ||
-	    !handler_may_grow(call))
+	    !check_urls(call, &input) || !check_access(call, &input) ||
+	    !add_labels_of_scope(call, &input) || !handler_may_grow(call))
 		goto done;
 	if (!creation_new(call, input.record.job.id)) {
 		call_refuse(call, 500, NULL, "no id could be made: memory or randomness is short");
@@ -278,20 +292,22 @@ narrowed(void *ctx, enum store_result result, const struct record *record)
 		answer_patch(call, result, record);
 }
 
-/* True when a token that reaches the job now may not reach it after the patch. */
+/* True when a token, or everyone, reaches the job now, and may not reach it after the patch. */
 static bool
 narrows(const struct record_input *patch)
 {
-	return has(patch->removed, JOB_FIELD_URL) || has(patch->removed, JOB_FIELD_LABELS) ||
-	       has(patch->removed, JOB_FIELD_PORTS) || patch->removed_port_count > 0 ||
-	       patch->removed_label_count > 0 || patch->label_count > 0;
+	return has(patch->removed, JOB_FIELD_ACCESS) || has(patch->removed, JOB_FIELD_URL) ||
+	       has(patch->removed, JOB_FIELD_LABELS) || has(patch->removed, JOB_FIELD_PORTS) ||
+	       patch->removed_port_count > 0 || patch->removed_label_count > 0 ||
+	       patch->label_count > 0;
 }
 
 /* True when the patch does more than remove. */
 static bool
 adds(const struct record_input *patch)
 {
-	return has(patch->given, JOB_FIELD_URL) || patch->label_count > 0 || patch->port_count > 0;
+	return has(patch->given, JOB_FIELD_URL) || has(patch->given, JOB_FIELD_ACCESS) ||
+	       patch->label_count > 0 || patch->port_count > 0;
 }
 
 void
@@ -310,7 +326,7 @@ jobs_patch(struct call *call)
 		goto done;
 	}
 	if (!check_hosts(call, call->id, &input) || !check_urls(call, &input) ||
-	    (adds(&input) && !handler_may_grow(call)))
+	    !check_access(call, &input) || (adds(&input) && !handler_may_grow(call)))
 		goto done;
 	disk_make_room(control->disk);
 	view_time(clock_ms(CLOCK_REALTIME), now);

@@ -14,6 +14,7 @@ store_result_knowledge(enum store_result result)
 	case STORE_CONFLICT:
 	case STORE_TOO_MANY:
 	case STORE_TOO_MANY_PORTS:
+	case STORE_TOO_MANY_PUBLIC:
 	case STORE_COLLIDES:
 	case STORE_OUT_OF_SCOPE:
 	case STORE_REVOKED:

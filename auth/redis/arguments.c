@@ -141,6 +141,9 @@ arguments_add_field(
 
 	switch (field->form) {
 	case AS_TEXT:
+		if (text->len > 0 || !field->is_nullable)
+			add_pair(arguments, field->stored, *text);
+		return;
 	case AS_TIME: /* "" is written, too: Redis keeps no hash without a field */
 		add_pair(arguments, field->stored, *text);
 		return;

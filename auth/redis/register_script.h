@@ -5,6 +5,7 @@
 #define JOBGATE_REDIS_REGISTER_SCRIPT_H
 
 #include "auth/redis/port_script.h"
+#include "auth/redis/public.h"
 #include "auth/redis/record_script.h"
 
 /*
@@ -19,13 +20,14 @@
  * Returns {1, record}; {0}: it has no lease; {2, record}: it is another one; {-6}: another job has
  * a port with this host.
  */
-static const char script_register[] = RECORD_SCRIPT_WHOLE PORT_SCRIPT
+static const char script_register[] = RECORD_SCRIPT_WHOLE PORT_SCRIPT PUBLIC_SCRIPT
     "local record, have, other = whole(KEYS[1]), {}, false\n"
     "if record.err then return {2, record} end\n"
     "if #record == 0 then\n"
     "  if is_port_of_another() or is_taken(5, #ARGV) then return {-6} end\n"
     "  redis.call('ZADD', KEYS[2], ARGV[3], ARGV[2])\n"
     "  redis.call('HSET', KEYS[1], 'registered_by', ARGV[1], unpack(ARGV, 5))\n"
+    "  list()\n"
     "  redis.call('EXPIRE', KEYS[1], ARGV[4])\n"
     "  return {1, (whole(KEYS[1]))}\n"
     "end\n"
@@ -53,7 +55,7 @@ static const char script_register[] = RECORD_SCRIPT_WHOLE PORT_SCRIPT
  * all this gateway's; returns 1. Otherwise takes its marks out, so that the last of the others
  * deletes the record; returns 2. 0: there is no record.
  */
-static const char script_unregister[] =
+static const char script_unregister[] = PORT_SCRIPT PUBLIC_SCRIPT
     "local marks, others = redis.pcall('HGET', KEYS[1], 'registered_by'), {}\n"
     "if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end\n"
     "if type(marks) ~= 'string' or not string.find(marks, ARGV[1], 1, true) then return 2 end\n"
@@ -65,6 +67,8 @@ static const char script_unregister[] =
     "  return 2\n"
     "end\n"
     "redis.call('ZREM', KEYS[2], ARGV[2])\n"
-    "return redis.call('DEL', KEYS[1])\n";
+    "redis.call('DEL', KEYS[1])\n"
+    "list()\n"
+    "return 1\n";
 
 #endif

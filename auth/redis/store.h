@@ -63,21 +63,22 @@ void store_dump(const struct store *store, struct dump *dump);
 
 enum store_result {
 	STORE_OK,
-	STORE_ABSENT,	      /* no such record */
-	STORE_BROKEN,	      /* the record breaks the rules (README.md of this folder) */
-	STORE_TOO_LARGE,      /* the record breaks the rule about its size */
-	STORE_CONFLICT,	      /* create: the record exists; renew: another caller was faster */
-	STORE_TOO_MANY,	      /* the job would have more than JOB_LABELS_MAX labels */
-	STORE_TOO_MANY_PORTS, /* the same for JOB_PORTS_MAX ports */
-	STORE_COLLIDES,	      /* a port of one job would have the host of another job */
-	STORE_OUT_OF_SCOPE,   /* the job would leave the scope */
-	STORE_REVOKED,	      /* the maker's token is gone, or was renewed */
-	STORE_OVER_QUOTA,     /* the maker's scope has as many records as it may */
-	STORE_OTHER_MINT,     /* the value was minted with another key than the store's, which
-				 store_mint() has now; nothing was changed */
-	STORE_CIRCLE,	      /* the token would be among those that created its own creator */
-	STORE_UNAVAILABLE,    /* Redis is out of reach, or refused; nothing was changed */
-	STORE_UNKNOWN,	      /* no answer to a change, or its script failed after it had begun */
+	STORE_ABSENT,	       /* no such record */
+	STORE_BROKEN,	       /* the record breaks the rules (README.md of this folder) */
+	STORE_TOO_LARGE,       /* the record breaks the rule about its size */
+	STORE_CONFLICT,	       /* create: the record exists; renew: another caller was faster */
+	STORE_TOO_MANY,	       /* the job would have more than JOB_LABELS_MAX labels */
+	STORE_TOO_MANY_PORTS,  /* the same for JOB_PORTS_MAX ports */
+	STORE_TOO_MANY_PUBLIC, /* the store would have more than JOBS_PUBLIC_MAX public jobs */
+	STORE_COLLIDES,	       /* a port of one job would have the host of another job */
+	STORE_OUT_OF_SCOPE,    /* the job would leave the scope */
+	STORE_REVOKED,	       /* the maker's token is gone, or was renewed */
+	STORE_OVER_QUOTA,      /* the maker's scope has as many records as it may */
+	STORE_OTHER_MINT,      /* the value was minted with another key than the store's, which
+				  store_mint() has now; nothing was changed */
+	STORE_CIRCLE,	       /* the token would be among those that created its own creator */
+	STORE_UNAVAILABLE,     /* Redis is out of reach, or refused; nothing was changed */
+	STORE_UNKNOWN,	       /* no answer to a change, or its script failed after it had begun */
 };
 
 /*

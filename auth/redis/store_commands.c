@@ -88,8 +88,8 @@ read_created(struct operation *operation, const redisReply *reply)
 
 	if (!reply_is_integer(reply, &made))
 		return;
-	if (made == -6)
-		store_tell(operation, STORE_COLLIDES, NULL);
+	if (made == -6 || made == -7)
+		store_tell(operation, made == -6 ? STORE_COLLIDES : STORE_TOO_MANY_PUBLIC, NULL);
 	else if (made < 0)
 		store_tell(operation, made == -4 ? STORE_REVOKED : STORE_OVER_QUOTA, NULL);
 	else
@@ -107,7 +107,7 @@ read_deleted(struct operation *operation, const redisReply *reply)
 
 /*
  * {1, record, perhaps more}; {0} is `refused`; {-1}: no record; {-2}: the job would leave the
- * scope; {-3}: too many ports; {-6}: a port collides with another job.
+ * scope; {-3}: too many ports; {-6}: a port collides with another job; {-7}: too many public jobs.
  */
 static void
 read_changed(struct operation *operation, const redisReply *reply, enum store_result refused)
@@ -126,6 +126,7 @@ read_changed(struct operation *operation, const redisReply *reply, enum store_re
 		    code == -2	 ? STORE_OUT_OF_SCOPE
 		    : code == -3 ? STORE_TOO_MANY_PORTS
 		    : code == -6 ? STORE_COLLIDES
+		    : code == -7 ? STORE_TOO_MANY_PUBLIC
 				 : STORE_ABSENT,
 		    NULL);
 }

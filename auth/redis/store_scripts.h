@@ -7,6 +7,7 @@
 #include "auth/redis/delete_script.h"
 #include "auth/redis/maker_script.h"
 #include "auth/redis/port_script.h"
+#include "auth/redis/public.h"
 #include "auth/redis/record_script.h"
 #include "auth/redis/revoke_script.h"
 #include "auth/redis/scope_script.h"
@@ -21,21 +22,27 @@
 /*
  * ARGV: what MAKER_SCRIPT takes, then id, score, lease in seconds (0: none), then fields and
  * values. Returns 1, or 0 when the record exists, or the code of refused(), or -6 when a port of
- * one job would have the host of another job. A job with a lease is a
- * key that expires; its entry in the index is removed by the next list (script_page).
+ * one job would have the host of another job, or -7 when it would be one public job too many. A
+ * job with a lease is a key that expires; its entry in the index is removed by the next list
+ * (script_page).
  */
-static const char script_create[] =
-    MAKER_SCRIPT PORT_SCRIPT "if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end\n"
-			     "local no = refused()\n"
-			     "if no then return no end\n"
-			     "if is_port_of_another() or is_taken(4, #ARGV) then return -6 end\n"
-			     "redis.call('ZADD', KEYS[2], ARGV[2], ARGV[1])\n"
-			     "redis.call('HSET', KEYS[1], unpack(ARGV, 4))\n"
-			     "counted(ARGV[1])\n"
-			     "if ARGV[3] ~= '0' then redis.call('EXPIRE', KEYS[1], ARGV[3]) end\n"
-			     "return 1\n";
+static const char script_create[] = MAKER_SCRIPT PORT_SCRIPT PUBLIC_SCRIPT
+    "if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end\n"
+    "local no = refused()\n"
+    "if no then return no end\n"
+    "if is_port_of_another() or is_taken(4, #ARGV) then return -6 end\n"
+    "if full(4, #ARGV) then return -7 end\n"
+    "redis.call('ZADD', KEYS[2], ARGV[2], ARGV[1])\n"
+    "redis.call('HSET', KEYS[1], unpack(ARGV, 4))\n"
+    "list()\n"
+    "counted(ARGV[1])\n"
+    "if ARGV[3] ~= '0' then redis.call('EXPIRE', KEYS[1], ARGV[3]) end\n"
+    "return 1\n";
 
-static const char script_delete_job[] = JOB_WITHIN DELETE_WITHIN "return gone\n";
+static const char script_delete_job[] = JOB_WITHIN PORT_SCRIPT PUBLIC_SCRIPT
+    "local moved = within and publics and redis.pcall('EXISTS', publics)\n"
+    "if type(moved) == 'table' then return moved end\n" DELETE_WITHIN "if within then list() end\n"
+    "return gone\n";
 
 /* ARGV: scope. Returns {1, record}, {0} for a job without a lease, {-1} when there is no job. */
 static const char script_renew_job[] = JOB_WITHIN RECORD_SCRIPT_WHOLE
@@ -50,9 +57,9 @@ static const char script_renew_job[] = JOB_WITHIN RECORD_SCRIPT_WHOLE
  * remove all labels first, the same two for ports, a lease to begin (0: no change, -1: end it), the
  * number n of fields to set, n fields and values, then fields to remove. Returns {1, record, the
  * record before}, {0} for too many labels, {-1} for no record, {-2} when refused, {-3} for too many
- * ports, {-6} when a port would have the host of another job.
+ * ports, {-6} when a port would have the host of another job, {-7} for one public job too many.
  */
-static const char script_patch[] = JOB_WITHIN RECORD_SCRIPT_WHOLE PORT_SCRIPT
+static const char script_patch[] = JOB_WITHIN RECORD_SCRIPT_WHOLE PORT_SCRIPT PUBLIC_SCRIPT
     "if not within then return {-1} end\n"
     "local have = redis.call('HKEYS', KEYS[1])\n"
     "if #have == 0 then return {-1} end\n"
@@ -77,10 +84,12 @@ static const char script_patch[] = JOB_WITHIN RECORD_SCRIPT_WHOLE PORT_SCRIPT
     "if too_many('label:', ARGV[at + 3], ARGV[at + 4]) then return {0} end\n"
     "if too_many('port:', ARGV[at + 5], ARGV[at + 6]) then return {-3} end\n"
     "if is_taken(first, last) then return {-6} end\n"
+    "if full(first, last) then return {-7} end\n"
     "local before = whole(KEYS[1])\n"
     "redis.call('HSET', KEYS[1], 'updated_at', ARGV[at + 2])\n"
     "for _, field in ipairs(gone) do redis.call('HDEL', KEYS[1], field) end\n"
     "for i = first, last, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end\n"
+    "list()\n"
     "if lease > 0 then redis.call('EXPIRE', KEYS[1], lease) end\n"
     "if lease < 0 then redis.call('PERSIST', KEYS[1]) end\n"
     "return {1, (whole(KEYS[1])), before}\n";
@@ -91,7 +100,8 @@ static const char script_patch[] = JOB_WITHIN RECORD_SCRIPT_WHOLE PORT_SCRIPT
  * ACL may forbid; see script_get). Returns {1 when there are more, {{id, score, record, use},
  * ...}}. Members that cannot be an id of a job or token, written by other programs, are skipped: a
  * cursor could not name them. The member of the cursor may be gone; its score says where it was.
- * Jobs whose lease has ended leave their entry behind; it is dropped here. The records of an answer
+ * Jobs whose lease has ended leave their entry behind, also among the public ones; it is dropped
+ * here. The records of an answer
  * have 2 MiB together at most, unless it has just one.
  */
 static const char script_page[] = RECORD_SCRIPT_WHOLE
@@ -110,6 +120,10 @@ static const char script_page[] = RECORD_SCRIPT_WHOLE
     "local found, read, bytes = {}, 0, 0\n"
     "local function answer(more)\n"
     "  if #gone > 0 then redis.pcall('ZREM', KEYS[1], unpack(gone)) end\n"
+    "  local prefix = string.match(ARGV[1], '^(.*)job:$')\n"
+    "  if #gone > 0 and prefix then\n"
+    "    redis.pcall('SREM', prefix .. '" PUBLIC_KEY "', unpack(gone))\n"
+    "  end\n"
     "  return {more, found}\n"
     "end\n"
     "repeat\n"

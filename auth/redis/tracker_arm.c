@@ -37,6 +37,8 @@ tracker_armed(struct redis_tracker *tracker)
 	proof_begin(tracker, tracker_clock_ms(tracker));
 	if (tracker->state == TRACKER_PROVING)
 		tracker_ask_mint(tracker);
+	if (tracker->state == TRACKER_PROVING)
+		tracker_ask_public(tracker);
 }
 
 static void

@@ -43,6 +43,8 @@ proof_close(struct redis_tracker *tracker)
 	jg_directory_good(tracker->directory, good_ms);
 	if (tracker->mint_late)
 		tracker_ask_mint(tracker);
+	if (tracker->public_late && tracker->state == TRACKER_UP)
+		tracker_ask_public(tracker);
 }
 
 void
@@ -261,7 +263,7 @@ proof_begin(struct redis_tracker *tracker, uint64_t now_ms)
 	    redis_tracker_dump, tracker);
 	tracker->proof = (struct proof){.began_ms = now_ms, .missing = PROOF_DATA | PROOF_PUSH};
 	tracker->proof.missing |= tracker->replica ? PROOF_REPLICA : PROOF_ROLE;
-	tracker->proof.missing |= tracker->state == TRACKER_PROVING ? PROOF_MINT : 0;
+	tracker->proof.missing |= tracker->state == TRACKER_PROVING ? PROOF_MINT | PROOF_PUBLIC : 0;
 	if (tracker->election != NULL) {
 		tracker->proof.missing |= PROOF_ELECTION;
 		redis_election_ask(tracker->election,
@@ -288,9 +290,9 @@ proof_tick(struct redis_tracker *tracker, uint64_t now_ms)
 		    tracker, "data", "the replica has not caught up with the primary in time");
 	} else if (late && (proof->missing & ~(unsigned)PROOF_ELECTION) != 0) {
 		tracker_break(tracker,
-		    proof->missing & PROOF_REPLICA		 ? "primary"
-		    : proof->missing & (PROOF_DATA | PROOF_MINT) ? "data"
-								 : "push",
+		    proof->missing & PROOF_REPLICA				? "primary"
+		    : proof->missing & (PROOF_DATA | PROOF_MINT | PROOF_PUBLIC) ? "data"
+										: "push",
 		    "no answer to PING in time");
 	} else if (proof->behind) {
 		proof->behind = false;

@@ -4,6 +4,7 @@
 
 #include "auth/record.h"
 #include "auth/redis/mint.h"
+#include "auth/redis/public.h"
 #include "auth/redis/record_script.h"
 #include "auth/redis/tracker_state.h"
 #include "jobgate/check.h"
@@ -30,7 +31,10 @@ static const char script[] = RECORD_SCRIPT_GET;
 
 /* ---- invalidations ---- */
 
-/* True when an invalidation matters. Before the tracker is up, only the mint key has been read. */
+/*
+ * True when an invalidation matters. Before the tracker is up, only the mint key and the set of
+ * public jobs have been read.
+ */
 static bool
 is_listening(const struct redis_tracker *tracker)
 {
@@ -49,6 +53,8 @@ invalidate_key(struct redis_tracker *tracker, struct slice key)
 	rest = slice_after(key, tracker->prefix_len);
 	if (slice_equal(rest, SLICE(MINT_KEY)) || slice_equal(rest, SLICE(MINT_ENFORCED_KEY)))
 		tracker_ask_mint(tracker);
+	if (slice_equal(rest, SLICE(PUBLIC_KEY)))
+		tracker_ask_public(tracker);
 	if (tracker->state != TRACKER_UP)
 		return;
 	if (record_key_parse(rest, &kind, &id))
@@ -69,6 +75,8 @@ tracker_pushed(void *ctx, const redisReply *reply)
 			jg_directory_invalidate_all(tracker->directory, tracker_clock_ms(tracker));
 		if (is_listening(tracker))
 			tracker_ask_mint(tracker);
+		if (is_listening(tracker))
+			tracker_ask_public(tracker);
 		return;
 	}
 	if (keys->type != REDIS_REPLY_ARRAY) {

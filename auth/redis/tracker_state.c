@@ -56,6 +56,7 @@ redis_tracker_dump(const struct redis_tracker *tracker, struct dump *dump)
 	jg_dump_flag(dump, "subscribed", tracker->subscribed);
 	jg_dump_flag(dump, "tracking", tracker->tracking);
 	jg_dump_flag(dump, "mint_asked", tracker->mint_asked);
+	jg_dump_flag(dump, "public_asked", tracker->public_asked);
 	jg_dump_flag(dump, "mint_overtaken", tracker->mint_overtaken);
 	jg_dump_flag(dump, "in_doubt", tracker->complaint[0] != '\0');
 	jg_dump_until(dump, "next_proof_ms", tracker->next_proof_ms, now_ms);

@@ -1,5 +1,5 @@
 /* tracker_state.h - a tracker as its own files see it: tracker.c, tracker_state.c, tracker_arm.c,
- * tracker_proof.c, tracker_mint.c and tracker_reads.c. */
+ * tracker_proof.c, tracker_mint.c, tracker_public.c and tracker_reads.c. */
 #ifndef JOBGATE_REDIS_TRACKER_STATE_H
 #define JOBGATE_REDIS_TRACKER_STATE_H
 
@@ -32,6 +32,7 @@ enum {
 	PROOF_PUSH =
 	    16, /* the PONG has come, and so have all invalidations that were sent before it */
 	PROOF_MINT = 32, /* only in the first proof: the key that values are minted with is known */
+	PROOF_PUBLIC = 64, /* only in the first proof: which jobs are public is known */
 };
 
 struct proof {
@@ -72,6 +73,9 @@ struct redis_tracker {
 	unsigned mint_existing;		 /* how many of its two keys exist */
 	enum mint_state mint_told;	 /* the state that the log has; MINT_UNKNOWN: none */
 	bool mint_broken;
+	bool public_late; /* as the same members for the mint key; tracker_public.c */
+	bool public_asked, public_overtaken;
+	const char *public_told; /* what is wrong with the set of public jobs; NULL: nothing */
 	struct proof proof;
 	uint64_t next_proof_ms;
 	char complaint[160]; /* the logged reason why it is out of reach or the last proof failed;
@@ -133,6 +137,11 @@ void proof_part(struct redis_tracker *tracker, unsigned part);
 
 /* Read the store's mint key, for the first proof or because it changed, and tell the directory. */
 void tracker_ask_mint(struct redis_tracker *tracker);
+
+/* ---- tracker_public.c ---- */
+
+/* Read which jobs are public, for the first proof or because that changed; tell the directory. */
+void tracker_ask_public(struct redis_tracker *tracker);
 
 /* ---- tracker_reads.c ---- */
 

@@ -78,6 +78,7 @@ complete -c jobgate -n '__jobgate_at job create run' -l id -x -d 'Id of the job'
 complete -c jobgate -n '__jobgate_at job create run' -l lease -x -d Seconds
 complete -c jobgate -n '__jobgate_at job set' -l remove-label -x -d 'Remove a label'
 complete -c jobgate -n '__jobgate_at job create set' -l port -x -d 'Further port PORT=URL'
+complete -c jobgate -n '__jobgate_at job create set' -l access -x -a public -d 'Who may use it'
 complete -c jobgate -n '__jobgate_at job run' -l port -x -d 'Port of the command, further ports'
 complete -c jobgate -n '__jobgate_at job run' -l host -x -d 'Address of this machine'
 complete -c jobgate -n '__jobgate_at job get who set delete' -a '(__jobgate_ids job)'

@@ -110,6 +110,11 @@ struct evidence {
 	enum knowledge job_known;
 	const struct job *job; /* with RECORD_KNOWN */
 	/*
+	 * Without a credential of ours: the job was looked up, because the store lists it as
+	 * public. Its record says whether it is.
+	 */
+	bool is_listed;
+	/*
 	 * The wall clock in milliseconds since 1970, read for this decision; needed only if
 	 * jg_token_is_timed(token). With 0 a token that expires counts as expired, and a grace as
 	 * over.
@@ -160,6 +165,7 @@ bool jg_evidence_proves(const struct evidence *evidence);
 /* The checks run in this order. Each refusal has one status (jg_verdict_status). */
 enum verdict {
 	VERDICT_ALLOW,
+	VERDICT_PUBLIC,		/* allowed: no token counts, and the job lets everyone in */
 	VERDICT_BAD_CREDENTIAL, /* 400 invalid_request */
 	VERDICT_NO_CREDENTIAL,	/* 401, no error code */
 	VERDICT_INVALID_TOKEN,	/* 401 invalid_token */
@@ -177,6 +183,13 @@ enum verdict {
 	VERDICT_LIMITS_FULL,	  /* 503: there is no room to count the token's requests */
 };
 #define VERDICT_COUNT (VERDICT_LIMITS_FULL + 1)
+
+/* True when the request may pass to its job. */
+static inline bool
+jg_verdict_allows(enum verdict verdict)
+{
+	return verdict <= VERDICT_PUBLIC;
+}
 
 /*
  * Decide, in the order of the table in auth/README.md. No I/O, no clock, no state: the same
@@ -218,6 +231,20 @@ bool jg_edition_is_previous(const struct token_edition *edition, const struct to
 enum verdict jg_decide_again(enum knowledge token_known, const struct token *token,
     const struct token_edition *allowed, uint64_t wall_ms, const struct in6_addr *address,
     enum knowledge job_known, const struct job *job);
+
+/*
+ * True when this verdict on the evidence refuses a valid token that does not reach the job, and the
+ * job lets everyone in: then the token does not count.
+ */
+static inline bool
+jg_evidence_of_public(const struct evidence *evidence, enum verdict verdict)
+{
+	return verdict == VERDICT_OUT_OF_SCOPE && evidence->names_job &&
+	       evidence->job_known == RECORD_KNOWN && jg_job_is_public(evidence->job);
+}
+
+/* The same as jg_decide_again for an exchange that no token counts for (VERDICT_PUBLIC). */
+enum verdict jg_decide_public_again(enum knowledge job_known, const struct job *job);
 
 /* The edition of the token's present value. */
 struct token_edition jg_token_edition(const struct token *token);

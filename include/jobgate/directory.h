@@ -9,6 +9,7 @@
 #include "jobgate/decision.h"
 #include "jobgate/dump.h"
 #include "jobgate/log.h"
+#include "jobgate/public_jobs.h"
 #include "jobgate/sign_in.h"
 #include "jobgate/tuning.h"
 
@@ -128,6 +129,12 @@ struct directory_answer jg_directory_lookup(struct directory *directory, enum re
  */
 const struct mint *jg_directory_mint(const struct directory *directory, uint64_t now_ms);
 
+/*
+ * True when the store lists the job of this id, which is valid, as public, as far as the tracker
+ * last heard: then it may be looked up for a request without a token. Its record must say so, too.
+ */
+bool jg_directory_lists_public(const struct directory *directory, struct slice id);
+
 /* Stop waiting; harmless for a waiter that does not wait. */
 void jg_directory_forget(struct directory_waiter *waiter);
 
@@ -171,6 +178,12 @@ void jg_directory_invalidate_all(struct directory *directory, uint64_t now_ms);
  */
 void jg_directory_set_mint(
     struct directory *directory, enum mint_state state, const unsigned char *key);
+
+/*
+ * Set which jobs the store lists as public. Takes ownership; NULL: none. Call it before the tracker
+ * comes up, and whenever that may have changed.
+ */
+void jg_directory_set_public(struct directory *directory, struct public_jobs *jobs);
 
 /*
  * The tracker has come up, and was proved to work at now_ms (as for jg_directory_good). All that

@@ -109,8 +109,9 @@ enum exchange_end {
  */
 struct exchange_client_ops {
 	/*
-	 * The request has passed authorization (which takes some time when the store is read). NULL
-	 * when this end does not need it. Must not call back.
+	 * The request has passed authorization (which takes some time when the store is read),
+	 * with a token or without one (exchange_is_public). NULL when this end does not need it.
+	 * Must not call back.
 	 */
 	void (*allowed)(struct exchange_client *client);
 
@@ -246,6 +247,9 @@ bool exchange_is_tunnel(const struct exchange *exchange);
 
 /* True when the request was allowed to pass, and still is. */
 bool exchange_is_allowed(const struct exchange *exchange);
+
+/* True when no token counts for the request: it may pass because its job lets everyone in. */
+bool exchange_is_public(const struct exchange *exchange);
 
 /*
  * True when the exchange waits for content from a client that must not keep a place meanwhile:

@@ -11,6 +11,7 @@
 #define JOB_URLS_MAX 16
 #define JOB_LEASE_MAX 86400 /* seconds */
 #define JOB_PORTS_MAX 16
+#define JOBS_PUBLIC_MAX 10000 /* of a store: each worker holds their ids */
 
 enum job_url_scheme {
 	JOB_URL_NONE,
@@ -67,6 +68,7 @@ struct job {
 	struct job_url url;    /* the first of them */
 	struct job_replicas replicas;
 	struct job_ports ports;
+	struct slice access; /* "public": everyone may pass; empty: whoever has a token for it */
 	struct slice created_at, updated_at; /* RFC 3339, UTC; may be empty */
 	/*
 	 * Seconds after which the record expires unless its lease is renewed; 0: it stays. Redis
@@ -74,6 +76,16 @@ struct job {
 	 */
 	uint64_t lease;
 };
+
+/* True for no text (at is NULL), and for "public". */
+bool jg_job_access_valid(struct slice text);
+
+/* True when the job lets everyone in. */
+static inline bool
+jg_job_is_public(const struct job *job)
+{
+	return job->access.len > 0;
+}
 
 /* A DNS label: 1 to 63 characters [a-z0-9-], alphanumeric at both ends. */
 bool jg_job_id_valid(struct slice id);

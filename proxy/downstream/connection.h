@@ -46,8 +46,8 @@ struct connection {
 				   ended, or as connection_touch says */
 	enum connection_state state : 8;
 	enum protocol protocol : 4; /* which of downstream->options.protocols it speaks */
-	bool authenticated : 1;	    /* one of its requests was allowed, or its peer has no quota */
-	bool tls : 1;		    /* its listener asks for TLS */
+	bool authenticated : 1; /* a token of its requests was valid, or its peer has no quota */
+	bool tls : 1;		/* its listener asks for TLS */
 };
 
 /* How busy a connection is: idle ones give way to others first. */
@@ -145,7 +145,7 @@ bool connection_watch(struct connection *connection);
 /* The connection is lost, or its client is gone: end its exchanges, and close. */
 void connection_lost(struct connection *connection);
 
-/* One of its exchanges has ended. allowed: its request passed authorization. */
+/* One of its exchanges has ended. allowed: its request passed authorization with a token. */
 void connection_exchange_over(struct connection *connection, bool allowed);
 
 /*

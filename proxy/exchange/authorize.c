@@ -355,7 +355,7 @@ step_decide(struct authorization *run)
 		exchange_local_judged(exchange, run->request, verdict, &run->lookup);
 		return STEP_DONE;
 	}
-	if (verdict == VERDICT_ALLOW) {
+	if (jg_verdict_allows(verdict)) {
 		hide_query_tokens(run);
 		return STEP_COUNT;
 	}
@@ -385,9 +385,10 @@ step_count(struct authorization *run)
 	const struct token *token = run->lookup.evidence.token;
 	bool holds = exchange->verdict == VERDICT_NO_URL;
 
-	CHECK(exchange->decided && (holds || exchange_is_allowed(exchange)) && token != NULL,
+	CHECK(exchange->decided && (holds || exchange_is_allowed(exchange)) &&
+		  (token != NULL) != exchange->is_public,
 	    exchange_dump, exchange);
-	if (!exchange_within_limits(exchange, token))
+	if (token != NULL && !exchange_within_limits(exchange, token))
 		return STEP_DONE;
 	if (!holds)
 		return STEP_PASS;
@@ -402,8 +403,9 @@ step_pass(struct authorization *run)
 	struct exchange *exchange = run->exchange;
 
 	CHECK(exchange_is_allowed(exchange), exchange_dump, exchange);
-	counter_add(&exchange->context->stats->verdicts[VERDICT_ALLOW], 1);
-	note_use(exchange, run->lookup.token_entry);
+	counter_add(&exchange->context->stats->verdicts[exchange->verdict], 1);
+	if (run->lookup.token_entry != NULL)
+		note_use(exchange, run->lookup.token_entry);
 	if (exchange->peer->forward_auth)
 		exchange_grant(exchange, run->request, &run->lookup);
 	else if (exchange->control)

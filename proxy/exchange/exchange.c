@@ -155,7 +155,8 @@ exchange_count(const struct exchange *exchange, enum outcome outcome)
 		return; /* reading the metrics must not change them */
 	counter_add(&stats->outcomes[outcome], 1);
 	counter_add(&stats->responses[exchange->version][status_class(exchange->status)], 1);
-	if (exchange->context->options.jobs_max > 0 && exchange->token_watch.entry != NULL)
+	if (exchange->context->options.jobs_max > 0 &&
+	    (exchange->token_watch.entry != NULL || exchange->is_public))
 		exchange_count_job(exchange);
 	if (is_grpc_call(&exchange->grpc))
 		counter_add(&stats->grpc_calls[exchange->grpc.has_status ? exchange->grpc.status
@@ -378,7 +379,13 @@ exchange_client_failed(struct exchange *exchange, enum client_failure failure)
 bool
 exchange_is_allowed(const struct exchange *exchange)
 {
-	return exchange->decided && exchange->verdict == VERDICT_ALLOW;
+	return exchange->decided && jg_verdict_allows(exchange->verdict);
+}
+
+bool
+exchange_is_public(const struct exchange *exchange)
+{
+	return exchange->is_public;
 }
 
 bool

@@ -67,7 +67,7 @@ enum exchange_state {
  * set in LOCAL; `kept` from CONNECTING until the request cannot be sent again; `upstream` from
  * AWAITING on, and in CONNECTING once a connection is being made. Both watches are linked from the
  * verdict that allows a request for a job, or a sign-in, until the end; so is label_watch, if the
- * request is for a port.
+ * request is for a port. With is_public only the job is watched.
  */
 struct exchange {
 	struct exchange_context *context;
@@ -148,6 +148,7 @@ struct exchange {
 	enum verdict verdict;
 	unsigned char request_id_len, method_len, host_len, path_len;
 	bool decided;			     /* verdict is set */
+	bool is_public;			     /* no token counts: its job lets everyone in */
 	bool authenticated;		     /* the token's id is set */
 	bool claims_token;		     /* the token's id is set, but its value is not valid */
 	const char *cors_origin;	     /* whose page may read the answer (cors.h), or NULL */
@@ -223,7 +224,7 @@ static inline bool
 exchange_keeps_authorization(const struct exchange *exchange)
 {
 	return !exchange->ours_in_authorization ||
-	       (exchange->carrier == CARRIER_AUTHORIZATION &&
+	       (exchange->carrier == CARRIER_AUTHORIZATION && !exchange->is_public &&
 		   exchange->context->options.forwarding.forward_token);
 }
 

@@ -52,9 +52,12 @@ void exchange_note_mistake(
 /* Look up both records, in this turn. False when the request has to wait for the store. */
 bool exchange_look_up(struct exchange *exchange, const struct claim *claim, struct lookup *lookup);
 
-/* Decide. Also notes what the log and the metrics show of the verdict. */
+/*
+ * Decide. Also notes what the log and the metrics show of the verdict. A token that does not reach
+ * a public job does not count, and is taken out of the lookup.
+ */
 enum verdict exchange_decide(
-    struct exchange *exchange, const struct claim *claim, const struct lookup *lookup);
+    struct exchange *exchange, const struct claim *claim, struct lookup *lookup);
 
 /* The verdict rests on these records: watch them from now on. */
 void exchange_watch(struct exchange *exchange, const struct lookup *lookup);
@@ -103,6 +106,13 @@ exchange_unwatch(struct exchange *exchange)
 bool exchange_look_up_port(struct exchange *exchange, uint64_t now_ms, struct lookup *lookup)
     __attribute__((cold));
 
+/*
+ * The same for a request without a token: is_listed of the evidence says whether the job that was
+ * found, by its own id or by its port, is listed as public. Other jobs are not looked up.
+ */
+bool exchange_look_up_listed_port(struct exchange *exchange, uint64_t now_ms, struct lookup *lookup)
+    __attribute__((cold));
+
 /* The records of both jobs will be needed: start to read the one that was not looked up yet. */
 void exchange_read_port_early(struct exchange *exchange, uint64_t now_ms) __attribute__((cold));
 
@@ -137,8 +147,9 @@ void exchange_follow_limits(struct exchange *exchange, const struct token *token
 /* ---- hold.c ---- */
 
 /*
- * The token is valid and reaches the job: find how long the request may be held, unless that is
- * known. request is as the client sent it. True when it may be held now.
+ * The token is valid and reaches the job, or the job is public (token NULL): find how long the
+ * request may be held, unless that is known. request is as the client sent it. True when it may be
+ * held now.
  */
 bool exchange_may_hold(
     struct exchange *exchange, const struct request *request, const struct token *token);

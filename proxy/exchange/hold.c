@@ -25,15 +25,29 @@ hold_ms(const struct exchange *exchange, const struct request *request)
 
 /*
  * True when there is a place for one more. A stream of HTTP/2 is cheap, so one token could take all
- * places: once half of them are taken, it gets no more than an eighth.
+ * places: once half of them are taken, it gets no more than an eighth. Clients of public jobs, who
+ * need no token, get no place then, and at any time no more than an eighth for an address.
  */
 static bool
-has_place(const struct exchange_context *context, size_t share)
+has_place(const struct exchange_context *context, size_t share, bool is_public)
 {
 	size_t places = context->options.limits.connections;
 	uint64_t held = counter_get(&context->stats->held);
+	bool half = 2 * held >= places, more = context->held_of[share] < (places + 7) / 8;
 
-	return held < places && (2 * held < places || context->held_of[share] < (places + 7) / 8);
+	return held < places && (is_public ? !half && more : !half || more);
+}
+
+/* Which share of the places the request takes: its token's, or its client's address's. */
+static size_t
+share_of(const struct exchange *exchange, const struct token *token)
+{
+	static const struct in6_addr none;
+	const struct in6_addr *address = exchange_address(exchange);
+	struct slice whose = {(const char *)(address != NULL ? address : &none), sizeof(none)};
+
+	return siphash_64(exchange->context->digests.key, token != NULL ? token->id : whose) %
+	       HOLD_SHARES;
 }
 
 bool
@@ -49,8 +63,8 @@ exchange_may_hold(
 	ms = hold_ms(exchange, request);
 	if (ms == 0 || exchange->no_hold || context->draining)
 		return false;
-	share = siphash_64(context->digests.key, token->id) % HOLD_SHARES;
-	if (!has_place(context, share))
+	share = share_of(exchange, token);
+	if (!has_place(context, share, token == NULL))
 		return false;
 	counter_add(&context->stats->held, 1);
 	context->held_of[share]++;

@@ -19,6 +19,7 @@ verdict_text(enum verdict verdict)
 {
 	switch (verdict) {
 	case VERDICT_ALLOW:
+	case VERDICT_PUBLIC:
 		break;
 	case VERDICT_BAD_CREDENTIAL:
 		return (struct refusal_text){SLICE("Bad credential"),
@@ -323,9 +324,13 @@ local_reply_grant(struct local_reply *reply, struct slice job, const struct toke
 	    .content = CONTENT_NONE,
 	    .length_known = true};
 	local_reply_add(reply, SLICE("X-Jobgate-Job"), job);
-	local_reply_add(reply, SLICE("X-Jobgate-Token-Id"), token->id);
-	local_reply_add(reply, SLICE("X-Jobgate-Token-Name"), token->name);
-	local_reply_add(reply, SLICE("X-Jobgate-Role"), slice_of(jg_role_name(token->role)));
+	/* Empty fields, and not none: some proxies would let those of the client pass then. */
+	local_reply_add(
+	    reply, SLICE("X-Jobgate-Token-Id"), token != NULL ? token->id : (struct slice){0});
+	local_reply_add(
+	    reply, SLICE("X-Jobgate-Token-Name"), token != NULL ? token->name : (struct slice){0});
+	local_reply_add(reply, SLICE("X-Jobgate-Role"),
+	    token != NULL ? slice_of(jg_role_name(token->role)) : (struct slice){0});
 	local_reply_add(reply, SLICE("Cache-Control"), SLICE("no-store"));
 }
 

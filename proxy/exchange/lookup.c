@@ -121,6 +121,35 @@ look_up_job(struct exchange *exchange, uint64_t now_ms, struct lookup *lookup)
 	return true;
 }
 
+/* True when a job can let the request in although it has no credential of ours. */
+static bool
+may_be_public(const struct exchange *exchange, const struct evidence *evidence)
+{
+	return (evidence->credential == CREDENTIAL_NONE ||
+		   evidence->credential == CREDENTIAL_FOREIGN) &&
+	       evidence->names_job && !evidence->names_control && !exchange->route.names_sign_in &&
+	       exchange->state == EXCHANGE_AUTHORIZING &&
+	       exchange_fixed_job(exchange->context) == NULL;
+}
+
+/*
+ * Without a credential of ours, only a job that the store lists as public is looked up, so that
+ * strangers neither cause other reads nor choose what is cached. As look_up_job.
+ */
+static __attribute__((noinline, cold)) bool
+look_up_listed(struct exchange *exchange, uint64_t now_ms, struct lookup *lookup)
+{
+	struct evidence *evidence = &lookup->evidence;
+
+	if (!may_be_public(exchange, evidence))
+		return true;
+	if (exchange->route.port != 0)
+		return exchange_look_up_listed_port(exchange, now_ms, lookup);
+	evidence->is_listed =
+	    jg_directory_lists_public(exchange->context->directory, route_job(&exchange->route));
+	return !evidence->is_listed || look_up_job(exchange, now_ms, lookup);
+}
+
 bool
 exchange_look_up(struct exchange *exchange, const struct claim *claim, struct lookup *lookup)
 {
@@ -139,7 +168,7 @@ exchange_look_up(struct exchange *exchange, const struct claim *claim, struct lo
 	if ((evidence->credential != CREDENTIAL_BEARER &&
 		evidence->credential != CREDENTIAL_SESSION) ||
 	    evidence->bearer == NULL)
-		return true;
+		return look_up_listed(exchange, now_ms, lookup);
 	if (evidence->bearer->formed && !look_up_token(exchange, now_ms, lookup))
 		return false;
 	lookup->proved = jg_evidence_proves(evidence);
@@ -195,14 +224,40 @@ note_claimed_token(struct exchange *exchange, const struct bearer *bearer)
 
 /* ---- the verdict ---- */
 
+/* The token does not reach the job, which is public: the request passes as if it had none. */
+static __attribute__((noinline, cold)) enum verdict
+decide_without_token(struct lookup *lookup)
+{
+	lookup->evidence.token = NULL;
+	lookup->token_entry = lookup->sign_in_entry = NULL;
+	return jg_decide_public_again(lookup->evidence.job_known, lookup->evidence.job);
+}
+
+/* What a request without a token may pass with, and must do without. */
+static __attribute__((noinline, cold)) void
+note_public(struct exchange *exchange)
+{
+	exchange->is_public = true;
+	exchange->cors_origin = NULL;
+}
+
 enum verdict
-exchange_decide(struct exchange *exchange, const struct claim *claim, const struct lookup *lookup)
+exchange_decide(struct exchange *exchange, const struct claim *claim, struct lookup *lookup)
 {
 	const struct evidence *evidence = &lookup->evidence;
 	enum verdict verdict = jg_decide_proved(evidence, lookup->proved);
 
+	exchange->is_public = false;
 	if (exchange->route.port != 0)
 		verdict = exchange_port_verdict(exchange, verdict);
+	if (verdict != VERDICT_ALLOW) {
+		if (jg_evidence_of_public(evidence, verdict) &&
+		    exchange->state == EXCHANGE_AUTHORIZING)
+			verdict = decide_without_token(lookup);
+		if (evidence->token == NULL &&
+		    (verdict == VERDICT_PUBLIC || verdict == VERDICT_NO_URL))
+			note_public(exchange);
+	}
 	exchange->verdict = verdict;
 	exchange->decided = true;
 	exchange->decision_us = exchange_timed(exchange, TIMED_DECISION);
@@ -230,8 +285,10 @@ watch_rare(struct directory_entry *entry, struct directory_watch *watch)
 void
 exchange_watch(struct exchange *exchange, const struct lookup *lookup)
 {
-	exchange->allowed = jg_proved_edition(&lookup->evidence);
-	jg_directory_watch(lookup->token_entry, &exchange->token_watch);
+	if (!exchange->is_public) {
+		exchange->allowed = jg_proved_edition(&lookup->evidence);
+		jg_directory_watch(lookup->token_entry, &exchange->token_watch);
+	}
 	if (lookup->job_entry != NULL) /* a sidecar's job may have no record */
 		jg_directory_watch(lookup->job_entry, &exchange->job_watch);
 	if (lookup->sign_in_entry != NULL)
@@ -357,18 +414,22 @@ exchange_judge_again(struct exchange *exchange)
 		judged = jg_effective_job(&job.record->job, exchange_fixed_target(context), &room);
 	if (exchange->by_port)
 		exchange_judge_port(exchange, now_ms, &job, &judged, &room);
-	verdict =
-	    jg_decide_again(token.known, token.known == RECORD_KNOWN ? &token.record->token : NULL,
-		&exchange->allowed, jg_directory_wall_ms(context->directory, now_ms),
-		exchange_address(exchange), job.known, judged);
+	if (exchange->is_public)
+		verdict = jg_decide_public_again(job.known, judged);
+	else
+		verdict = jg_decide_again(token.known,
+		    token.known == RECORD_KNOWN ? &token.record->token : NULL, &exchange->allowed,
+		    jg_directory_wall_ms(context->directory, now_ms), exchange_address(exchange),
+		    job.known, judged);
 	if (verdict == VERDICT_ALLOW || verdict == VERDICT_NO_URL)
 		verdict = sign_in != VERDICT_ALLOW ? sign_in : verdict;
 	/* A browser may sign in before the job is ready. */
 	if (verdict == VERDICT_NO_URL && (exchange->state == EXCHANGE_LOCAL || exchange->asks))
 		return;
-	if (verdict == VERDICT_ALLOW) {
+	if (jg_verdict_allows(verdict)) {
 		CHECK(judged != NULL, exchange_dump, exchange);
-		exchange_follow_limits(exchange, &token.record->token);
+		if (!exchange->is_public)
+			exchange_follow_limits(exchange, &token.record->token);
 		exchange_follow_job(exchange, judged);
 		return;
 	}

@@ -109,6 +109,68 @@ exchange_look_up_port(struct exchange *exchange, uint64_t now_ms, struct lookup 
 	return look_up_owner(exchange, now_ms, lookup);
 }
 
+/*
+ * True when a job that is listed as public has the port. Only then is the label's job looked up:
+ * strangers choose among the few ports that records name. False in *ready: wait for the record.
+ */
+static bool
+owner_is_public(struct exchange *exchange, uint64_t now_ms, struct lookup *lookup, bool *ready)
+{
+	const struct route *route = &exchange->route;
+	struct directory_answer answer;
+
+	*ready = true;
+	if (!jg_directory_lists_public(exchange->context->directory, route_owner(route)))
+		return false;
+	answer = look_up(exchange, route_owner(route), now_ms, true);
+	*ready = !answer.pending;
+	lookup->evidence.job_known = answer.known;
+	return answer.known == RECORD_UNKNOWN ||
+	       (answer.known == RECORD_KNOWN && jg_job_is_public(&answer.record->job) &&
+		   jg_job_port_find(&answer.record->job, route->port) != NULL);
+}
+
+/* The job whose id is the label. False when the request has to wait for its record. */
+static bool
+look_up_label(struct exchange *exchange, uint64_t now_ms, struct lookup *lookup)
+{
+	struct directory_answer answer =
+	    look_up(exchange, route_label(&exchange->route), now_ms, true);
+
+	if (answer.pending)
+		return false;
+	exchange->by_port = false;
+	route_choose(&exchange->route, false);
+	lookup->evidence.job_known = answer.known;
+	if (answer.known == RECORD_KNOWN) {
+		lookup->evidence.job = &answer.record->job;
+		lookup->job_entry = answer.entry;
+	}
+	return true;
+}
+
+bool
+exchange_look_up_listed_port(struct exchange *exchange, uint64_t now_ms, struct lookup *lookup)
+{
+	const struct route *route = &exchange->route;
+	struct evidence *evidence = &lookup->evidence;
+	bool ready, by_owner = owner_is_public(exchange, now_ms, lookup, &ready);
+	bool by_label = route_may_be_label(route) &&
+			jg_directory_lists_public(exchange->context->directory, route_label(route));
+
+	if (!ready)
+		return false;
+	evidence->is_listed = by_owner || by_label;
+	if (by_owner && evidence->job_known == RECORD_UNKNOWN)
+		return true;
+	if (!by_owner)
+		return !by_label || look_up_label(exchange, now_ms, lookup);
+	if (!exchange_look_up_port(exchange, now_ms, lookup))
+		return false;
+	evidence->is_listed = exchange->by_port || by_label;
+	return true;
+}
+
 enum verdict
 exchange_port_verdict(const struct exchange *exchange, enum verdict verdict)
 {

@@ -43,7 +43,8 @@ exchange_send_reply(struct exchange *exchange, struct local_reply *reply, enum o
 					    ? slice_of(exchange->cors_origin)
 					    : (struct slice){0});
 	local_reply_add(reply, SLICE("X-Request-Id"), exchange_id(exchange));
-	grants = exchange->token_watch.entry != NULL && reply->response.status < 400;
+	grants = (exchange->token_watch.entry != NULL || exchange->is_public) &&
+		 reply->response.status < 400;
 	/*
 	 * The worker may have been stopped for any time since the verdict, so a grant is judged
 	 * again. From here until it is sent, no call may stop the worker.

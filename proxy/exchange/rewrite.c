@@ -366,9 +366,11 @@ rewrite_request(struct request *request, const struct rewrite *rewrite, struct r
 	drop_fields(&request->fields, rewrite, out);
 	if (rewrite->job.len > 0)
 		add(out, SLICE("X-Jobgate-Job"), rewrite->job);
-	add(out, SLICE("X-Jobgate-Token-Id"), rewrite->token->id);
-	add(out, SLICE("X-Jobgate-Token-Name"), rewrite->token->name);
-	add(out, SLICE("X-Jobgate-Role"), slice_of(jg_role_name(rewrite->token->role)));
+	if (rewrite->token != NULL) {
+		add(out, SLICE("X-Jobgate-Token-Id"), rewrite->token->id);
+		add(out, SLICE("X-Jobgate-Token-Name"), rewrite->token->name);
+		add(out, SLICE("X-Jobgate-Role"), slice_of(jg_role_name(rewrite->token->role)));
+	}
 	add(out, SLICE("X-Request-Id"), rewrite->request_id);
 	add(out, SLICE("X-Forwarded-Proto"),
 	    forwarded_or(request, rewrite, FIELD_X_FORWARDED_PROTO,

@@ -244,6 +244,7 @@ compare_step(struct comparison *comparison)
 	    {"EXISTS", key, other},
 	    {"HGETALL", key},
 	    {"HGETALL", key},
+	    {"SRANDMEMBER", key, "10001"},
 	    {"PTTL", key},
 	    {"EVAL_RO", RECORD_SCRIPT_GET, "1", key},
 	    {"SET", key, value},

@@ -112,6 +112,27 @@ do_hgetall(struct call *call)
 	redis_reply_hash(call, look(call, call->words[1]));
 }
 
+/* With more to draw than there are: all. */
+static void
+do_srandmember(struct call *call)
+{
+	const struct redis_key *key = look(call, call->words[1]);
+	size_t count = key != NULL ? key->field_count : 0;
+	const struct redis_field *field;
+
+	if (key != NULL && key->type != REDIS_TYPE_SET) {
+		redis_reply(call, wrong_type);
+		return;
+	}
+	if (strtoull(call->words[2], NULL, 10) < count)
+		abort(); /* there are never so many here */
+	redis_reply_array(call, count);
+	if (key == NULL)
+		return;
+	TAILQ_FOREACH(field, &key->fields, link)
+	redis_reply_text(call, field->name);
+}
+
 static void
 do_pttl(struct call *call)
 {
@@ -351,6 +372,7 @@ static const struct command {
     {"sadd", 3, true, true, do_sadd, true},
     {"srem", 3, true, true, do_srem},
     {"scard", 2, true, false, do_scard},
+    {"srandmember", 3, true, false, do_srandmember},
     {"zadd", 4, true, true, do_zadd, true},
     {"zrem", 3, true, true, do_zrem},
     {"set", 3, true, true, do_set, true},

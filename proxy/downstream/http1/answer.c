@@ -304,7 +304,8 @@ client_ended(struct exchange_client *client, enum exchange_end end)
 	struct http1_server *server = server_of_client(client);
 
 	CHECK(server->state == HTTP1_EXCHANGE, client_connection_dump, &server->connection);
-	connection_exchange_over(&server->connection, exchange_is_allowed(server->exchange));
+	connection_exchange_over(&server->connection,
+	    exchange_is_allowed(server->exchange) && !exchange_is_public(server->exchange));
 	server->exchange = NULL;
 	if (end == END_REVOKED || end == END_ABANDONED) {
 		connection_close(&server->connection, true);

@@ -50,7 +50,8 @@ client_allowed(struct exchange_client *client)
 {
 	struct http2_session *session = stream_of(client)->session;
 
-	session->connection->authenticated = true;
+	if (!exchange_is_public(stream_of(client)->exchange))
+		session->connection->authenticated = true;
 	http2_wake(session); /* reading may have waited for this: see http2_may_read */
 }
 
@@ -335,7 +336,8 @@ client_ended(struct exchange_client *client, enum exchange_end end)
 
 	CHECK(stream->state == HTTP2_STREAM_RUNNING && stream->exchange != NULL, http2_stream_dump,
 	    stream);
-	connection_exchange_over(session->connection, exchange_is_allowed(stream->exchange));
+	connection_exchange_over(session->connection,
+	    exchange_is_allowed(stream->exchange) && !exchange_is_public(stream->exchange));
 	stream->exchange = NULL;
 	if (stream->client_reset) {
 		http2_stream_close(stream);

@@ -210,6 +210,57 @@ without_a_credential_nothing_is_proved(void **state)
 	}
 }
 
+/* Only with a listed job whose record is known, and says so. */
+static void
+a_public_job_needs_no_token(void **state)
+{
+	static const enum credential credentials[] = {
+	    CREDENTIAL_NONE, CREDENTIAL_FOREIGN, CREDENTIAL_MALFORMED};
+	static const enum verdict refusals[] = {
+	    VERDICT_NO_CREDENTIAL, VERDICT_INVALID_TOKEN, VERDICT_BAD_CREDENTIAL};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++)
+		for (int bits = 0; bits < 16; bits++)
+			for (int known = RECORD_UNKNOWN; known <= RECORD_KNOWN; known++) {
+				struct job job =
+				    make_job((bits & 1) ? ASKED_NO_URL : ASKED_IN_SCOPE);
+				struct evidence evidence = {.credential = credentials[i],
+				    .is_listed = (bits & 2) != 0,
+				    .names_job = (bits & 4) != 0,
+				    .job_known = (enum knowledge)known,
+				    .job = known == RECORD_KNOWN ? &job : NULL};
+				bool counts =
+				    (bits & 6) == 6 && credentials[i] != CREDENTIAL_MALFORMED;
+				enum verdict wanted = refusals[i];
+
+				job.access = (bits & 8) ? SLICE("public") : SLICE("");
+				if (counts && known == RECORD_UNKNOWN)
+					wanted = VERDICT_UNAVAILABLE;
+				if (counts && known == RECORD_KNOWN && (bits & 8))
+					wanted = (bits & 1) ? VERDICT_NO_URL : VERDICT_PUBLIC;
+				assert_int_equal(jg_decide(&evidence), wanted);
+				evidence.names_control = true;
+				assert_int_equal(jg_decide(&evidence), refusals[i]);
+			}
+}
+
+/* What runs without a token, when the job's record has changed. */
+static void
+a_public_job_is_decided_again(void **state)
+{
+	struct job job = make_job(ASKED_IN_SCOPE), no_url = make_job(ASKED_NO_URL);
+
+	(void)state;
+	job.access = no_url.access = SLICE("public");
+	assert_int_equal(jg_decide_public_again(RECORD_KNOWN, &job), VERDICT_PUBLIC);
+	assert_int_equal(jg_decide_public_again(RECORD_KNOWN, &no_url), VERDICT_NO_URL);
+	assert_int_equal(jg_decide_public_again(RECORD_UNKNOWN, NULL), VERDICT_UNAVAILABLE);
+	assert_int_equal(jg_decide_public_again(RECORD_ABSENT, NULL), VERDICT_NO_CREDENTIAL);
+	job.access = SLICE("");
+	assert_int_equal(jg_decide_public_again(RECORD_KNOWN, &job), VERDICT_NO_CREDENTIAL);
+}
+
 static void
 a_record_of_another_id_is_no_proof(void **state)
 {
@@ -380,7 +431,7 @@ static void
 each_verdict_has_its_status_and_its_name(void **state)
 {
 	const unsigned statuses[VERDICT_COUNT] = {
-	    200, 400, 401, 401, 401, 403, 503, 404, 404, 403, 503, 429, 429, 503};
+	    200, 200, 400, 401, 401, 401, 403, 503, 404, 404, 403, 503, 429, 429, 503};
 
 	(void)state;
 	for (int i = 0; i < VERDICT_COUNT; i++) {
@@ -454,6 +505,8 @@ main(void)
 	    cmocka_unit_test(every_combination),
 	    cmocka_unit_test(at_the_control_api),
 	    cmocka_unit_test(without_a_credential_nothing_is_proved),
+	    cmocka_unit_test(a_public_job_needs_no_token),
+	    cmocka_unit_test(a_public_job_is_decided_again),
 	    cmocka_unit_test(a_record_of_another_id_is_no_proof),
 	    cmocka_unit_test(a_session_is_of_one_version),
 	    cmocka_unit_test(a_record_that_differs_in_one_bit_is_no_proof),

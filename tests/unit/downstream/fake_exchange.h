@@ -11,6 +11,7 @@ struct exchange {
 	bool takes;	   /* content of the request */
 	bool tunnel;	   /* nothing frames what follows */
 	size_t take_max;   /* bytes that it takes at a time */
+	bool is_public;	   /* no token counted */
 	bool allowed;	   /* what it says of its verdict */
 	bool ended;	   /* the request's content */
 	size_t flushes;	   /* of the request's content */
@@ -175,6 +176,12 @@ bool
 exchange_is_allowed(const struct exchange *exchange)
 {
 	return exchange->allowed;
+}
+
+bool
+exchange_is_public(const struct exchange *exchange)
+{
+	return exchange->is_public;
 }
 
 bool

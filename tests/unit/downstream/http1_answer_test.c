@@ -322,6 +322,18 @@ its_load_tells_what_it_waits_for(void **state)
 	assert_true(served()->authenticated);
 }
 
+/* Whoever is let in without a token stays a stranger. */
+static void
+a_public_job_proves_no_one(void **state)
+{
+	(void)state;
+	send_text("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+	running.allowed = running.is_public = true;
+	answer(200, CONTENT_LENGTH, 0);
+	end(END_COMPLETE);
+	assert_false(served()->authenticated);
+}
+
 int
 main(void)
 {
@@ -344,6 +356,7 @@ main(void)
 	    TEST(a_drain_closes_idle_connections_and_announces_the_last_answer),
 	    TEST(the_end_of_the_drain_time_cuts_what_runs),
 	    TEST(its_load_tells_what_it_waits_for),
+	    TEST(a_public_job_proves_no_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 
 struct exchange {
 	struct exchange_client *client; /* NULL: it is over */
+	bool is_public;			/* no token counted */
 	bool allowed;			/* what it says of its verdict */
 	bool takes;			/* content of the request */
 	bool ended;			/* the request's content */
@@ -217,6 +218,12 @@ bool
 exchange_is_allowed(const struct exchange *exchange)
 {
 	return exchange->allowed;
+}
+
+bool
+exchange_is_public(const struct exchange *exchange)
+{
+	return exchange->is_public;
 }
 
 bool
