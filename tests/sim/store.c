@@ -44,6 +44,7 @@ elect(struct store *store, unsigned server)
 		return;
 	trace_event("store", "elects", server, store->servers[server].offset);
 	store->elected = server;
+	store->elected_ns = schedule_now_ns();
 	records_adopt(&store->world->records, &store->servers[server]);
 	if (store->world->records.confirmed_lost > 0)
 		judge_violation(store->world, "a change that replicas had confirmed is lost");

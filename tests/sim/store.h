@@ -23,8 +23,9 @@ struct store {
 	struct redis servers[STORE_SERVERS_MAX];
 	struct host hosts[STORE_SERVERS_MAX];
 	struct store_sentinel sentinels[STORE_SENTINELS];
-	unsigned elected;   /* the server that takes changes */
-	unsigned candidate; /* during a failover: the server that takes its place */
+	unsigned elected;    /* the server that takes changes */
+	uint64_t elected_ns; /* since then */
+	unsigned candidate;  /* during a failover: the server that takes its place */
 	bool failing_over;
 	struct alarm promotes;
 };
