@@ -99,6 +99,8 @@ draw_request(struct client *client, struct exchange_plan *plan)
 	plan->job = (int)random_below(random, scenario->jobs);
 	if (scenario->wrong_tokens && random_chance(random, 10))
 		plan->job = -1;
+	else if (scenario->ports && random_chance(random, 300))
+		plan->port = random_chance(random, 400) ? PORT_IN_PATH : PORT_IN_HOST;
 	if (scenario->tunnels && !plan->fills && random_chance(random, 30)) {
 		plan->tunnel = true;
 		plan->answer_len = random_skewed(random, 64, 20000) / 64 * 64;
@@ -196,16 +198,33 @@ put_credential(struct client *client, const struct exchange_plan *plan)
 		bytes_print(&client->out, "Authorization: %s\r\n", text);
 }
 
+void
+client_target(const struct client *client, const struct exchange_plan *plan, uint32_t mark,
+    char host[CLIENT_TARGET_MAX], char path[CLIENT_TARGET_MAX])
+{
+	const char *id = plan->job >= 0 ? client->world->records.job[plan->job].id : "";
+
+	snprintf(host, CLIENT_TARGET_MAX, "gateway");
+	snprintf(path, CLIENT_TARGET_MAX, "/elsewhere");
+	if (plan->job < 0)
+		return;
+	snprintf(path, CLIENT_TARGET_MAX, "/jobs/%s%s/%x", id,
+	    plan->port == PORT_IN_PATH ? ":" RECORDS_PORT : "", mark);
+	if (plan->port != PORT_IN_HOST)
+		return;
+	snprintf(host, CLIENT_TARGET_MAX, "%s-" RECORDS_PORT ".localhost", id);
+	snprintf(path, CLIENT_TARGET_MAX, "/%x", mark);
+}
+
 static void
 put_head(struct client *client, const struct exchange_plan *plan, uint32_t mark)
 {
 	struct bytes *out = &client->out;
-	char path[40] = "/elsewhere";
+	char host[CLIENT_TARGET_MAX], path[CLIENT_TARGET_MAX];
 
-	if (plan->job >= 0)
-		snprintf(path, sizeof(path), "/jobs/job-%d/%x", plan->job, mark);
-	bytes_print(out, "%s %s HTTP/1.1\r\nHost: gateway\r\nX-Mark: %x\r\n",
-	    exchange_method(plan, mark), path, mark);
+	client_target(client, plan, mark, host, path);
+	bytes_print(out, "%s %s HTTP/1.1\r\nHost: %s\r\nX-Mark: %x\r\n",
+	    exchange_method(plan, mark), path, host, mark);
 	put_credential(client, plan);
 	if (plan->request_framing == FRAMING_LENGTH)
 		bytes_print(out, "Content-Length: %zu\r\n", plan->request_len);

@@ -50,4 +50,10 @@ void client_tunnel_send(struct client *client);
 /* Bytes that have come; at: the offset of the first. False: the tunnel is over. */
 bool client_tunnel_take(struct client *client, const char *content, size_t len, uint64_t at);
 
+#define CLIENT_TARGET_MAX 64
+
+/* The host and the path of the request with this mark. */
+void client_target(const struct client *client, const struct exchange_plan *plan, uint32_t mark,
+    char host[CLIENT_TARGET_MAX], char path[CLIENT_TARGET_MAX]);
+
 #endif

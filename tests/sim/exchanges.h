@@ -52,11 +52,19 @@ enum credential_kind {
 /* The marks of gRPC calls have this bit: their content is in messages of gRPC. */
 #define MARK_OF_CALL 0x80000000u
 
+/* Whether the request is for the job's port. */
+enum port_form {
+	NO_PORT,
+	PORT_IN_PATH,
+	PORT_IN_HOST, /* which may be another job's host */
+};
+
 struct exchange_plan {
 	bool by_session;       /* it shows the cookie of a session that this value has opened */
 	unsigned token, value; /* which value of which token it shows */
 	enum credential_kind credential_kind;
-	int job;	  /* -1: no job's path */
+	int job; /* -1: no job's path */
+	enum port_form port;
 	uint32_t address; /* of its client, in host byte order; 0: that is not known */
 	bool tunnel, head_only, call;
 	unsigned deadline_ms; /* of a call; 0: it has none */

@@ -49,16 +49,16 @@ static void
 write_fields_of(
     struct writer *writer, struct client *client, const struct exchange_plan *plan, uint32_t mark)
 {
-	char path[40] = "/elsewhere", text[24], value[CLIENT_CREDENTIAL_MAX];
+	char host[CLIENT_TARGET_MAX], path[CLIENT_TARGET_MAX], text[24];
+	char value[CLIENT_CREDENTIAL_MAX];
 
-	if (plan->job >= 0)
-		snprintf(path, sizeof(path), "/jobs/job-%d/%x", plan->job, mark);
+	client_target(client, plan, mark, host, path);
 	hpack_write_field(writer, SLICE(":method"),
 	    plan->tunnel ? SLICE("CONNECT") : slice_of(exchange_method(plan, mark)));
 	if (plan->tunnel)
 		hpack_write_field(writer, SLICE(":protocol"), SLICE("websocket"));
 	hpack_write_field(writer, SLICE(":scheme"), SLICE("http"));
-	hpack_write_field(writer, SLICE(":authority"), SLICE("gateway"));
+	hpack_write_field(writer, SLICE(":authority"), slice_of(host));
 	hpack_write_field(writer, SLICE(":path"), slice_of(path));
 	snprintf(text, sizeof(text), "%x", mark);
 	hpack_write_field(writer, SLICE("x-mark"), slice_of(text));

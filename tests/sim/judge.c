@@ -307,7 +307,7 @@ lost_last_words(const struct world *world, const struct sim_exchange *exchange)
 	       !plan->tunnel && !plan->head_only && plan->deadline_ms == 0 &&
 	       plan->credential_kind == CREDENTIAL_VALID && plan->job >= 0 &&
 	       !judge_is_troubled(world, TROUBLED, exchange->sent_ns) &&
-	       !judge_job_changed(&world->records.job[plan->job], from_ns, UINT64_MAX) &&
+	       !judge_job_changed(world, plan, from_ns, UINT64_MAX) &&
 	       !judge_token_changed(&world->records.token[plan->token], from_ns);
 }
 

@@ -89,13 +89,76 @@ decides(const struct exchange_plan *plan, const struct token_state *token,
 	return false;
 }
 
+/*
+ * What the request reaches where its job is in this state. A job whose id is the label of a port's
+ * host has that host; then nothing is served at the port's path. other NULL: there is none.
+ */
+static struct job_state
+reached(
+    const struct exchange_plan *plan, const struct job_state *job, const struct job_state *other)
+{
+	struct job_state state = *job;
+
+	if (plan->port == NO_PORT)
+		return state;
+	state.exists = job->exists && job->port != NO_BACKEND;
+	state.backend = job->port;
+	if (other == NULL || !other->exists)
+		return state;
+	if (plan->port == PORT_IN_HOST)
+		return *other;
+	state.exists = false;
+	return state;
+}
+
+/* A question about one state of the token. */
+struct question {
+	const struct exchange_plan *plan;
+	const struct token_state *token;
+	const struct judge_window *window;
+	enum decision wanted;
+	int backend;
+};
+
+static bool
+is_answered(
+    const struct question *question, const struct job_state *job, const struct job_state *other)
+{
+	const struct job_state state = reached(question->plan, job, other);
+
+	return (question->backend < 0 || state.backend == question->backend) &&
+	       decides(question->plan, question->token, &state, question->window, question->wanted);
+}
+
+/* The same for each state of the other job that held in the window. */
+static bool
+is_answered_beside(
+    const struct question *question, const struct job_state *job, const struct job_history *other)
+{
+	const struct judge_window *window = question->window;
+	bool last = false;
+
+	if (other == NULL || question->plan->port == NO_PORT)
+		return is_answered(question, job, NULL);
+	for (size_t i = other->state_count; i > 0 && !last; i--)
+		if (held(&other->states[i - 1].span, window->from_ns, window->to_ns, &last) &&
+		    is_answered(question, job, &other->states[i - 1]))
+			return true;
+	for (size_t i = 0; i < other->stray_count; i++)
+		if (held(&other->strays[i].span, window->from_ns, window->to_ns, &last) &&
+		    is_answered(question, job, &other->strays[i]))
+			return true;
+	return false;
+}
+
 /* Some moment of the window gives this decision for the job, with this state of the token. */
 static bool
 holds_for_job(const struct world *world, const struct exchange_plan *plan,
     const struct token_state *token, const struct judge_window *window, enum decision wanted,
     int backend)
 {
-	const struct job_history *job;
+	const struct question question = {plan, token, window, wanted, backend};
+	const struct job_history *other = records_namesake(&world->records, plan->job), *job;
 	bool last = false;
 
 	if (plan->job < 0)
@@ -105,16 +168,14 @@ holds_for_job(const struct world *world, const struct exchange_plan *plan,
 		const struct job_state *state = &job->states[i - 1];
 
 		if (held(&state->span, window->from_ns, window->to_ns, &last) &&
-		    (backend < 0 || state->backend == backend) &&
-		    decides(plan, token, state, window, wanted))
+		    is_answered_beside(&question, state, other))
 			return true;
 	}
 	for (size_t i = 0; i < job->stray_count; i++) {
 		const struct job_state *state = &job->strays[i];
 
 		if (held(&state->span, window->from_ns, window->to_ns, &last) &&
-		    (backend < 0 || state->backend == backend) &&
-		    decides(plan, token, state, window, wanted))
+		    is_answered_beside(&question, state, other))
 			return true;
 	}
 	return false;
@@ -150,8 +211,8 @@ judge_holds(const struct world *world, const struct exchange_plan *plan, uint64_
 	return judge_gives(world, plan, &window, wanted, backend);
 }
 
-bool
-judge_job_changed(const struct job_history *job, uint64_t from_ns, uint64_t to_ns)
+static bool
+has_changed(const struct job_history *job, uint64_t from_ns, uint64_t to_ns)
 {
 	for (size_t i = job->state_count; i > 0; i--)
 		if (job->states[i - 1].span.from_ns <= from_ns)
@@ -159,6 +220,16 @@ judge_job_changed(const struct job_history *job, uint64_t from_ns, uint64_t to_n
 		else if (job->states[i - 1].span.from_ns <= to_ns)
 			return true;
 	return false;
+}
+
+bool
+judge_job_changed(
+    const struct world *world, const struct exchange_plan *plan, uint64_t from_ns, uint64_t to_ns)
+{
+	const struct job_history *other = records_namesake(&world->records, plan->job);
+
+	return has_changed(&world->records.job[plan->job], from_ns, to_ns) ||
+	       (other != NULL && plan->port != NO_PORT && has_changed(other, from_ns, to_ns));
 }
 
 bool

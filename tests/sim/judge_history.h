@@ -39,7 +39,8 @@ bool judge_holds(const struct world *world, const struct exchange_plan *plan, ui
 
 /* A record has changed after one moment and up to another one, or to now. A token with an expiry or
  * a grace may have changed by itself. */
-bool judge_job_changed(const struct job_history *job, uint64_t from_ns, uint64_t to_ns);
+bool judge_job_changed(
+    const struct world *world, const struct exchange_plan *plan, uint64_t from_ns, uint64_t to_ns);
 bool judge_token_changed(const struct token_history *token, uint64_t from_ns);
 
 /* The end of the exchange's session may have come by then: it is in whole seconds. */

@@ -61,9 +61,8 @@ stays_unprocessed(const struct world *world, const struct sim_exchange *exchange
 	const struct exchange_plan *plan = &exchange->plan;
 
 	return exchange->unprocessed > 1 || refusals_at_most(world, exchange) > 1 ||
-	       (exchange->unprocessed > 0 &&
-		   (plan->request_len > KEPT_MAX ||
-		       judge_job_changed(&world->records.job[plan->job], from_ns, to_ns)));
+	       (exchange->unprocessed > 0 && (plan->request_len > KEPT_MAX ||
+						 judge_job_changed(world, plan, from_ns, to_ns)));
 }
 
 /* Its job is reached over HTTP/2, and takes no WebSockets there. */
@@ -122,8 +121,7 @@ unavailable_is_right(const struct world *world, const struct sim_exchange *excha
 	if (strcmp(exchange->title, "Too many tokens in use") == 0)
 		return judge_limits_full_is_right(world);
 	if (strcmp(exchange->title, "Job moved") == 0)
-		return plan->job >= 0 &&
-		       judge_job_changed(&world->records.job[plan->job], from_ns, to_ns);
+		return plan->job >= 0 && judge_job_changed(world, plan, from_ns, to_ns);
 	if (strcmp(exchange->title, "Store unavailable") == 0)
 		troubles |= TROUBLED_STORE;
 	else if (strcmp(exchange->title, "Job unavailable") == 0 &&

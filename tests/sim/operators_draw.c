@@ -99,7 +99,31 @@ draw_renewal(struct operators *operators, struct operator_request *out)
 		snprintf(out->body, sizeof(out->body), "{\"expires_at\":\"%s\"}", text);
 }
 
-/* "url" or "labels", with or without a lease. */
+/* Fields that a patch or a new job may have besides, with a comma before them. */
+static void
+draw_more(struct operators *operators, struct operator_call *call, char *out, size_t size)
+{
+	const struct records *records = &operators->world->records;
+	struct random *random = &operators->random;
+	int port = (int)random_below(random, records->backends);
+	size_t len = 0;
+
+	out[0] = '\0';
+	if (records->expires && random_chance(random, 300))
+		len = (size_t)snprintf(
+		    out, size, ",\"lease\":%u", (unsigned)random_between(random, 1, 4));
+	if (!records->ports || random_chance(random, 600))
+		return;
+	if (call->act == ACT_CREATE_JOB || random_chance(random, 600)) {
+		snprintf(out + len, size - len, ",\"ports\":{\"" RECORDS_PORT "\":\"%s\"}",
+		    records->url_of(records->ctx, port));
+	} else {
+		snprintf(out + len, size - len, ",\"ports\":{\"" RECORDS_PORT "\":null}");
+		call->widens = false;
+	}
+}
+
+/* "url" or "labels", and more. */
 static void
 draw_job(struct operators *operators, struct operator_call *call, struct operator_request *out)
 {
@@ -107,24 +131,24 @@ draw_job(struct operators *operators, struct operator_call *call, struct operato
 	struct random *random = &operators->random;
 	int backend = (int)random_below(random, records->backends);
 	unsigned label = (unsigned)random_below(random, RECORDS_LABELS);
-	char lease[32] = "";
+	bool drops = random_chance(random, 100);
+	char more[160];
 
-	if (records->expires && random_chance(random, 300))
-		snprintf(
-		    lease, sizeof(lease), ",\"lease\":%u", (unsigned)random_between(random, 1, 4));
+	call->widens = !drops && random_chance(random, 500);
+	drops = drops && call->act != ACT_CREATE_JOB;
 	if (call->act == ACT_CREATE_JOB)
 		snprintf(out->body, sizeof(out->body),
-		    "{\"id\":\"%s\",\"url\":\"%s\",\"labels\":{\"team\":\"%u\"}%s}",
-		    records->job[call->index].id, records->url_of(records->ctx, backend), label,
-		    lease);
-	else if (random_chance(random, 100))
-		snprintf(out->body, sizeof(out->body), "{\"url\":null%s}", lease);
-	else if ((call->widens = random_chance(random, 500)))
-		snprintf(out->body, sizeof(out->body), "{\"url\":\"%s\"%s}",
-		    records->url_of(records->ctx, backend), lease);
+		    "{\"id\":\"%s\",\"url\":\"%s\",\"labels\":{\"team\":\"%u\"}",
+		    records->job[call->index].id, records->url_of(records->ctx, backend), label);
+	else if (drops)
+		snprintf(out->body, sizeof(out->body), "{\"url\":null");
+	else if (call->widens)
+		snprintf(out->body, sizeof(out->body), "{\"url\":\"%s\"",
+		    records->url_of(records->ctx, backend));
 	else
-		snprintf(
-		    out->body, sizeof(out->body), "{\"labels\":{\"team\":\"%u\"}%s}", label, lease);
+		snprintf(out->body, sizeof(out->body), "{\"labels\":{\"team\":\"%u\"}", label);
+	draw_more(operators, call, more, sizeof(more));
+	strcat(strcat(out->body, more), "}");
 }
 
 /* One of the values that clients know of. */

@@ -76,6 +76,11 @@ write_job(struct records *records, struct job_history *job, const struct job_sta
 		return;
 	}
 	snprintf(label, sizeof(label), "%d", state->label);
+	if (state->port != NO_BACKEND)
+		redis_do(records->redis, (const char *[]){"HSET", key, "port:" RECORDS_PORT,
+					     records->url_of(records->ctx, state->port), NULL});
+	else if (records->ports)
+		redis_do(records->redis, (const char *[]){"HDEL", key, "port:" RECORDS_PORT, NULL});
 	redis_do(records->redis,
 	    (const char *[]){"HSET", key, "url",
 		state->backend == NO_BACKEND ? "" : records->url_of(records->ctx, state->backend),
@@ -114,6 +119,7 @@ records_init(struct records *records, struct redis *redis, uint64_t seed)
 	records->redis = redis;
 	random_bytes(&records->random, records->mint_key, sizeof(records->mint_key));
 	random_init(&records->ends_random, seed, "ends of tokens", 0);
+	random_init(&records->port_random, seed, "ports", 1);
 	write_mint(records);
 	for (unsigned i = 0; i < records->tokens; i++)
 		jg_token_id_make(records->token[i].id);
@@ -132,7 +138,12 @@ records_init(struct records *records, struct redis *redis, uint64_t seed)
 		struct job_history *job = &records->job[i];
 		struct job_state *state = records_next_job_state(records, job);
 
-		snprintf(job->id, sizeof(job->id), "job-%u", i);
+		if (records->collides && i == 1)
+			snprintf(job->id, sizeof(job->id), "job-0-" RECORDS_PORT);
+		else
+			snprintf(job->id, sizeof(job->id), "job-%u", i);
+		if (records->ports && random_chance(&records->port_random, 500))
+			state->port = (int)random_below(&records->port_random, records->backends);
 		state->exists = true;
 		state->label = (int)random_below(&records->random, RECORDS_LABELS);
 		state->backend = (int)random_below(&records->random, records->backends);
@@ -268,6 +279,23 @@ leads_somewhere(const struct records *records, const struct job_state *state)
 	return state->backend != NO_BACKEND && state->backend < (int)records->backends;
 }
 
+/* It gets the port, another URL for it, or loses it. */
+static void
+change_port(struct records *records, struct job_state *state)
+{
+	bool loses = state->port != NO_BACKEND && random_chance(&records->port_random, 500);
+	uint64_t urls = records->backends + records->strange;
+
+	state->port = loses ? NO_BACKEND : (int)random_below(&records->port_random, urls);
+	trace_event("records", "port", (uint64_t)(state->port + 1), 0);
+}
+
+const struct job_history *
+records_namesake(const struct records *records, int job)
+{
+	return records->collides && job == 0 ? &records->job[1] : NULL;
+}
+
 void
 records_change_job(struct records *records, unsigned index)
 {
@@ -283,6 +311,11 @@ records_change_job(struct records *records, unsigned index)
 	if (!state->exists || !leads_somewhere(records, state)) {
 		state->exists = true;
 		state->backend = (int)random_below(&records->random, records->backends);
+		write_job(records, job, state);
+		return;
+	}
+	if (records->ports && random_chance(&records->port_random, 250)) {
+		change_port(records, state);
 		write_job(records, job, state);
 		return;
 	}

@@ -52,7 +52,10 @@ struct job_state {
 	bool exists;
 	int label;
 	int backend; /* or NO_BACKEND: it has no URL */
+	int port;    /* the backend of its port; or NO_BACKEND: it has none */
 };
+
+#define RECORDS_PORT "8888" /* the one that jobs may have */
 
 struct token_history {
 	char id[TOKEN_ID_LEN + 1];
@@ -68,7 +71,7 @@ struct token_history {
 };
 
 struct job_history {
-	char id[16];
+	char id[32];
 	struct job_state *states;
 	size_t state_count, state_room;
 	struct job_state strays[RECORDS_STRAYS_MAX];
@@ -77,7 +80,7 @@ struct job_history {
 
 struct records {
 	struct redis *redis;
-	struct random random, from_random, ends_random;
+	struct random random, from_random, ends_random, port_random;
 	unsigned tokens, jobs, backends;
 	unsigned strange; /* URLs beyond those of backends: nothing can be sent to these */
 	struct token_history token[RECORDS_TOKENS_MAX];
@@ -88,6 +91,8 @@ struct records {
 	bool timed;    /* tokens expire, and renewals have a grace */
 	bool limited;  /* some tokens are limited to addresses */
 	bool scripted; /* tokens have creators, and scripts delete them (records_ends.c) */
+	bool ports;    /* jobs have ports */
+	bool collides; /* the second job has the host of the first one's port */
 	bool minted;   /* values are minted, and those that are not are refused */
 	unsigned char mint_key[32];
 	uint64_t changes;	 /* so far */
@@ -139,6 +144,9 @@ unsigned records_shown_value(const struct token_history *token, unsigned value);
 
 /* The client's address (host byte order; 0: it is not known) is one of those of the token. */
 bool records_admits(const struct token_state *state, uint32_t address);
+
+/* The job with the same host as the port of this one; NULL: there is none. */
+const struct job_history *records_namesake(const struct records *records, int job);
 
 /* The state at a moment is the last one that began before or at it. */
 const struct token_state *records_token_at(const struct token_history *token, uint64_t at_ns);

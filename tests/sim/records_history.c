@@ -144,7 +144,8 @@ records_next_job_state(const struct records *records, struct job_history *job)
 	last = &job->states[job->state_count];
 	if (job->state_count > 0)
 		before = last - (span_was_overridden(&last[-1].span) ? 2 : 1);
-	*last = before != NULL ? *before : (struct job_state){.label = NO_LABEL};
+	*last =
+	    before != NULL ? *before : (struct job_state){.label = NO_LABEL, .port = NO_BACKEND};
 	last->span = span_next(records, before != NULL ? &before->span : NULL);
 	last->confirmed = false;
 	job->state_count++;
@@ -274,6 +275,7 @@ records_read_job(const struct records *records, struct redis_key *key, struct jo
 		return;
 	state->label = (int)strtol(records_field(key, "label:team"), NULL, 10);
 	state->backend = backend_of(records, records_field(key, "url"));
+	state->port = backend_of(records, records_field(key, "port:" RECORDS_PORT));
 }
 
 static void

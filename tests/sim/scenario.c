@@ -191,6 +191,16 @@ draw_limits(struct scenario *s, uint64_t seed)
 		s->limit_places = 2;
 }
 
+static void
+draw_ports(struct scenario *s, uint64_t seed)
+{
+	struct random random;
+
+	random_init(&random, seed, "ports", 0);
+	s->ports = random_chance(&random, 400);
+	s->collides = s->ports && s->jobs > 1 && random_chance(&random, 500);
+}
+
 /* The control process, and what it waits for. Its servers must be known. */
 static void
 draw_control(struct scenario *s, uint64_t seed)
@@ -266,6 +276,7 @@ scenario_draw(struct scenario *scenario, uint64_t seed)
 	draw_stops(scenario, seed);
 	draw_store(scenario, &random);
 	draw_control(scenario, seed);
+	draw_ports(scenario, seed);
 	draw_visitors(scenario, &random);
 }
 

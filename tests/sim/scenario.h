@@ -44,6 +44,8 @@ struct scenario {
 	bool calls;	      /* gRPC, of clients that speak HTTP/2 */
 	bool timed;	      /* tokens expire, and renewals have a grace */
 	bool aimed;	      /* workers are stopped often; records change just then */
+	bool ports;	      /* jobs have ports */
+	bool collides;	      /* one of them has the host of another job */
 	bool scripted;	      /* scripts delete tokens, and those that these have created */
 	bool limited;	      /* some tokens are limited to addresses */
 	unsigned operators;   /* of the control API; 0: there is no control process */

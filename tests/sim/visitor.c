@@ -358,14 +358,14 @@ static void
 put_sign_in(struct visitor *visitor, const struct exchange_plan *plan)
 {
 	const char *value = visitor->world->records.token[plan->token].values[plan->value];
+	const char *id = visitor->world->records.job[plan->job].id;
 
-	bytes_print(&visitor->out, "POST /.jobgate/sign-in HTTP/1.1\r\nHost: job-%d.localhost\r\n",
-	    plan->job);
+	bytes_print(&visitor->out, "POST /.jobgate/sign-in HTTP/1.1\r\nHost: %s.localhost\r\n", id);
 	put_forwarded(visitor, plan);
 	bytes_print(&visitor->out,
-	    "Origin: http://job-%d.localhost\r\nConnection: close\r\nContent-Length: %zu\r\n"
+	    "Origin: http://%s.localhost\r\nConnection: close\r\nContent-Length: %zu\r\n"
 	    "Content-Type: application/x-www-form-urlencoded\r\n\r\ntoken=%s",
-	    plan->job, strlen("token=") + strlen(value), value);
+	    id, strlen("token=") + strlen(value), value);
 }
 
 static void
@@ -387,14 +387,15 @@ put_guess(struct visitor *visitor)
 static void
 put_request(struct visitor *visitor, const struct exchange_plan *plan)
 {
+	const struct job_history *jobs = visitor->world->records.job;
 	struct bytes *out = &visitor->out;
 
 	switch (visitor->visit) {
 	case VISIT_REDIRECT:
 	case VISIT_TRACE:
 		bytes_print(out,
-		    "%s /jobs/job-%d/x HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n",
-		    visitor->visit == VISIT_TRACE ? "TRACE" : "GET", plan->job);
+		    "%s /jobs/%s/x HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n",
+		    visitor->visit == VISIT_TRACE ? "TRACE" : "GET", jobs[plan->job].id);
 		return;
 	case VISIT_AUTHORIZE:
 		bytes_print(
@@ -402,26 +403,26 @@ put_request(struct visitor *visitor, const struct exchange_plan *plan)
 		put_forwarded(visitor, plan);
 		bytes_print(out,
 		    "X-Forwarded-Method: GET\r\nX-Forwarded-Host: gateway\r\n"
-		    "X-Forwarded-Uri: /jobs/job-%d/x\r\nAuthorization: Bearer %s\r\n\r\n",
-		    plan->job, visitor->world->records.token[plan->token].values[plan->value]);
+		    "X-Forwarded-Uri: /jobs/%s/x\r\nAuthorization: Bearer %s\r\n\r\n",
+		    jobs[plan->job].id,
+		    visitor->world->records.token[plan->token].values[plan->value]);
 		return;
 	case VISIT_SIGN_IN:
 		put_sign_in(visitor, plan);
 		return;
 	case VISIT_BROWSE:
-		bytes_print(out,
-		    "GET /x HTTP/1.1\r\nHost: job-%d.localhost\r\nConnection: close\r\n",
-		    plan->job);
+		bytes_print(out, "GET /x HTTP/1.1\r\nHost: %s.localhost\r\nConnection: close\r\n",
+		    jobs[plan->job].id);
 		put_forwarded(visitor, plan);
 		bytes_print(
 		    out, "X-Mark: %x\r\nCookie: a=b; %s\r\n\r\n", visitor->mark, visitor->cookie);
 		return;
 	case VISIT_SIGN_OUT:
 		bytes_print(out,
-		    "POST /.jobgate/sign-out HTTP/1.1\r\nHost: job-%d.localhost\r\n"
-		    "Origin: http://job-%d.localhost\r\nConnection: close\r\n"
+		    "POST /.jobgate/sign-out HTTP/1.1\r\nHost: %s.localhost\r\n"
+		    "Origin: http://%s.localhost\r\nConnection: close\r\n"
 		    "Content-Length: 0\r\n\r\n",
-		    visitor->job, visitor->job);
+		    jobs[visitor->job].id, jobs[visitor->job].id);
 		return;
 	case VISIT_GUESS:
 		put_guess(visitor);

@@ -59,6 +59,8 @@ start(struct world *world)
 	world->records.limited = world->scenario.limited;
 	world->records.scripted = world->scenario.scripted;
 	world->records.minted = world->scenario.minted;
+	world->records.ports = world->scenario.ports;
+	world->records.collides = world->scenario.collides;
 	world->records.url_of = url_of;
 	world->records.ctx = world;
 	records_init(&world->records, store_primary(&world->store), world->seed);
