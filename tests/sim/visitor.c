@@ -326,6 +326,9 @@ draw_plan(struct visitor *visitor, struct exchange_plan *plan)
 
 	*plan = (struct exchange_plan){.answer_framing = FRAMING_LENGTH, .piece = 500};
 	plan->job = (int)random_below(random, scenario->jobs);
+	if (scenario->collides && plan->job == 1)
+		plan->job =
+		    0; /* its host may be that of a port: which of them it was is not known here */
 	plan->token = (unsigned)random_below(random, scenario->tokens);
 	token = &visitor->world->records.token[plan->token];
 	plan->value = records_shown_value(token, records_token_at(token, schedule_now_ns())->value);
