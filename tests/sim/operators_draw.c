@@ -223,6 +223,19 @@ operators_is_of_job(enum operator_act act)
 	return act >= ACT_CREATE_JOB;
 }
 
+/* Few delete something: most records are to be good. */
+static enum operator_act
+draw_act(struct random *random)
+{
+	static const enum operator_act acts[] = {ACT_DELETE_TOKEN, ACT_CASCADE, ACT_REVOKE,
+	    ACT_REVOKE, ACT_RENEW_TOKEN, ACT_RENEW_TOKEN, ACT_RENEW_TOKEN, ACT_RENEW_TOKEN,
+	    ACT_LIMIT, ACT_LIMIT, ACT_LIMIT, ACT_CREATE_JOB, ACT_CREATE_JOB, ACT_CREATE_JOB,
+	    ACT_CREATE_JOB, ACT_DELETE_JOB, ACT_PATCH_JOB, ACT_PATCH_JOB, ACT_PATCH_JOB,
+	    ACT_PATCH_JOB, ACT_RENEW_JOB, ACT_RENEW_JOB};
+
+	return acts[random_below(random, sizeof(acts) / sizeof(acts[0]))];
+}
+
 /* A record that no other call may change. False: not this time. */
 static bool
 draw_call(struct operators *operators, struct operator_call *call)
@@ -230,7 +243,7 @@ draw_call(struct operators *operators, struct operator_call *call)
 	const struct scenario *scenario = &operators->world->scenario;
 	struct random *random = &operators->random;
 
-	*call = (struct operator_call){.act = (enum operator_act)random_below(random, ACTS)};
+	*call = (struct operator_call){.act = draw_act(random)};
 	if (operators_is_of_job(call->act)) {
 		call->index = (unsigned)random_below(random, scenario->jobs);
 		return is_free(operators, operators->job_owner[call->index]);

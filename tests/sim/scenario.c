@@ -212,7 +212,7 @@ draw_control(struct scenario *s, uint64_t seed)
 	if (random_chance(&random, 600))
 		return;
 	s->operators = (unsigned)random_between(&random, 1, 3);
-	s->operator_ns = random_skewed(&random, 20, 500) * NS_PER_MS;
+	s->operator_ns = random_skewed(&random, 50, 1000) * NS_PER_MS;
 	s->control_faults = random_chance(&random, 500);
 	if (random_chance(&random, s->servers > 1 ? 500 : 50)) {
 		s->wait.count = random_between(&random, 1, s->servers > 2 ? 2 : 1);
