@@ -60,6 +60,7 @@ enum port_form {
 };
 
 struct exchange_plan {
+	bool signs_in;	       /* at a job's host, where a token that reaches all jobs is refused */
 	bool by_session;       /* it shows the cookie of a session that this value has opened */
 	unsigned token, value; /* which value of which token it shows */
 	enum credential_kind credential_kind;

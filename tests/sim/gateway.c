@@ -44,7 +44,8 @@ write_configuration(FILE *out, const struct world *world)
 	    (unsigned long long)s->lookup);
 	fprintf(out, "backends:\n  circuit_failures: %u\n  circuit_pause: %llums\n",
 	    s->circuit_failures, (unsigned long long)s->circuit_pause);
-	fprintf(out, "  trusted_proxies: [10.9.0.0/16]\nbrowser:\n  session: %llums\n",
+	fprintf(out,
+	    "  trusted_proxies: [10.9.0.0/16]\nbrowser:\n  same_host: true\n  session: %llums\n",
 	    (unsigned long long)s->session);
 	fprintf(out,
 	    "timeouts:\n  head: %llums\n  keep_alive: %llums\n  body: %llums\n  connect: %llums\n"

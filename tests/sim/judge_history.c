@@ -33,6 +33,8 @@ decide(const struct exchange_plan *plan, const struct token_state *token,
 		return scoped ? FORBIDDEN : NOT_FOUND;
 	if (scoped && token->label != job->label)
 		return FORBIDDEN;
+	if (plan->signs_in && !scoped)
+		return TOO_WIDE;
 	return job->backend == NO_BACKEND ? NOT_READY : FORWARD;
 }
 

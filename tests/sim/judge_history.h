@@ -15,7 +15,8 @@ enum decision {
 	OTHER_ADDRESS,
 	FORBIDDEN,
 	NOT_FOUND,
-	NOT_READY
+	NOT_READY,
+	TOO_WIDE /* to sign in with */
 };
 
 /* What a decision at its end may rest on. A worker reads the wall clock each time that it decides,

@@ -174,7 +174,8 @@ was_forbidden(const struct world *world, const struct sim_exchange *exchange, ui
 	const struct exchange_plan *plan = &exchange->plan;
 
 	if (strcmp(exchange->title, "Address not allowed") != 0 &&
-	    judge_holds(world, plan, from_ns, to_ns, FORBIDDEN, -1))
+	    (judge_holds(world, plan, from_ns, to_ns, FORBIDDEN, -1) ||
+		judge_holds(world, plan, from_ns, to_ns, TOO_WIDE, -1)))
 		return true;
 	return strcmp(exchange->title, "Out of scope") != 0 &&
 	       judge_holds(world, plan, from_ns, to_ns, OTHER_ADDRESS, -1);

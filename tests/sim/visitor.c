@@ -331,6 +331,7 @@ draw_plan(struct visitor *visitor, struct exchange_plan *plan)
 		    0; /* its host may be that of a port: which of them it was is not known here */
 	plan->token = (unsigned)random_below(random, scenario->tokens);
 	token = &visitor->world->records.token[plan->token];
+	plan->signs_in = visitor->visit == VISIT_SIGN_IN;
 	plan->value = records_shown_value(token, records_token_at(token, schedule_now_ns())->value);
 	if (scenario->limited && random_chance(random, 900))
 		plan->address = CLIENT_ADDRESS + (uint32_t)random_below(random, CLIENT_ADDRESSES);
