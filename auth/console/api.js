@@ -32,6 +32,7 @@ function sentence(text) {
 class Session {
 	#token;
 	#ended = new AbortController();
+	renewing = false; // the operator renews its own token: whatever is refused for the value before is tried again
 
 	constructor(token) {
 		this.#token = token;
@@ -40,6 +41,10 @@ class Session {
 	// The operator has renewed its own token.
 	goOnWith(token) {
 		this.#token = token;
+	}
+
+	#isOld(token, status) {
+		return status === 401 && (this.renewing || token !== this.#token);
 	}
 
 	end() {
@@ -66,10 +71,11 @@ class Session {
 	// A list may have to wait for others (429): it is asked for again, as the command line does.
 	async #answer(method, path, body) {
 		for (let tries = 0; ; tries++) {
+			const token = this.#token;
 			const answer = await this.#send(method, path, body);
 			if (answer.ok)
 				return answer;
-			if (answer.status !== 429 || method !== "GET" || tries === 10)
+			if ((answer.status !== 429 && !this.#isOld(token, answer.status)) || method !== "GET" || tries === 10)
 				throw await refusalOf(answer);
 			await pause(1000 * (Number(answer.headers.get("Retry-After")) || 1));
 		}
@@ -96,6 +102,29 @@ class Session {
 			all.cut = cursor !== null && all.items.length >= LIST_MAX;
 			if (cursor === null || all.cut)
 				return all;
+		}
+	}
+
+	// What changes, as it happens: {name, data} of each server-sent event, until the gateway ends the stream or it breaks.
+	async *events() {
+		const token = this.#token;
+		const answer = await this.#answer("GET", "v1/events");
+		const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+		for (let text = ""; ;) {
+			const {value, done} = await reader.read();
+			if (done)
+				return;
+			const blocks = (text + value).split("\n\n");
+			text = blocks.pop();
+			for (const block of blocks) {
+				const event = /^event: (\w+)\ndata: (.*)$/.exec(block); // a comment is none
+				if (!event)
+					continue;
+				const data = JSON.parse(event[2]);
+				if (event[1] === "end" && this.#isOld(token, data.status))
+					return;
+				yield {name: event[1], data};
+			}
 		}
 	}
 

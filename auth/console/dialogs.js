@@ -131,10 +131,16 @@ function renewToken(token) {
 		paragraph("It gets a new value. The present value is refused everywhere at once, and what it runs is cut, unless you give it time."),
 		...field("grace", "The present value stays valid", choice(["", "no longer"], ["600", "for 10 minutes"], ["3600", "for 1 hour"], ["86400", "for 1 day"])),
 	], [{text: "Renew token", kind: "danger", run: async () => {
-		const made = await session.call("POST", `v1/tokens/${token.id}/renew`, entered("grace") ? {grace: Number(entered("grace"))} : {});
-		if (token.id === me.id)
-			session.goOnWith(made.value);
-		showValue(`Token ${made.name} was renewed`, made);
+		const of = session, own = token.id === me.id;
+		of.renewing = own;
+		try {
+			const made = await of.call("POST", `v1/tokens/${token.id}/renew`, entered("grace") ? {grace: Number(entered("grace"))} : {});
+			if (own)
+				of.goOnWith(made.value);
+			showValue(`Token ${made.name} was renewed`, made);
+		} finally {
+			of.renewing = false;
+		}
 	}}], "Cancel");
 }
 
@@ -198,10 +204,16 @@ function endSessions(of, id, name) {
 
 // ---- a record ----
 
+// What it means that a member has no value, in the words of the command line.
+const UNSET = {label_selector: "none (every job)", last_used_at: "no use is known", expires_at: "never", from: "everywhere",
+	rate: "as configured", burst: "as configured", concurrency: "as configured", url: "none yet", lease: "none (stays until it is deleted)"};
+
 function facts(item) {
 	const list = make("dl");
-	for (const [name, value] of Object.entries(item))
-		list.append(make("dt", {}, name.replaceAll("_", " ")), make("dd", {}, plain(value)));
+	for (const [name, value] of Object.entries(item)) {
+		const text = plain(value);
+		list.append(make("dt", {}, name.replaceAll("_", " ")), make("dd", {}, text === "none" && Object.hasOwn(UNSET, name) ? UNSET[name] : text));
+	}
 	return list;
 }
 

@@ -44,33 +44,40 @@ const LISTS = {
 
 const TOLD_MAX = 5; // lines for changes of one reading
 
-// Sentences on what differs between two readings of a list.
+// What happened to a record, from the one before (may be null) and the one now (null: it is gone).
+function changeOf(before, now) {
+	if (!now)
+		return "is gone";
+	if (!before)
+		return now.created_at === now.updated_at ? "is new" : "was changed";
+	if (before.version !== now.version)
+		return "was renewed: its value before is refused, or will be soon";
+	return before.updated_at !== now.updated_at ? "was changed" : "";
+}
+
+function told(list, item, did) {
+	return sentence(`${list.noun} ${list.name(item)} ${did}`);
+}
+
+// Sentences on what differs between two readings of a list; before: key -> item.
 function differences(list, before, now) {
-	const told = [];
 	const found = new Map(now.map((item) => [list.key(item), item]));
-	for (const [key, old] of before)
-		if (!found.has(key))
-			told.push({item: old, did: "is gone"});
-	for (const [key, item] of found) {
-		const old = before.get(key);
-		if (!old)
-			told.push({item, did: "is new"});
-		else if (old.version !== item.version)
-			told.push({item, did: "was renewed: its value before is refused"});
-		else if (old.updated_at !== item.updated_at)
-			told.push({item, did: "was changed"});
+	const lines = [];
+	let ended = 0, begun = 0;
+	for (const [key, item] of new Map([...before, ...found])) {
+		const did = changeOf(before.get(key), found.get(key));
+		ended += !found.has(key);
+		begun += !before.has(key);
+		if (did)
+			lines.push(told(list, item, did));
 	}
-	return list === LISTS.sessions ? summary(told) : sentences(list, told);
+	if (list === LISTS.sessions)
+		return sessionSentences(begun, ended, 0);
+	const more = lines.splice(TOLD_MAX).length;
+	return more > 0 ? [...lines, `${count(more, `other ${list.noun}`)} changed.`] : lines;
 }
 
-function sentences(list, told) {
-	const lines = told.slice(0, TOLD_MAX).map(({item, did}) => `${list.noun} ${list.name(item)} ${did}.`);
-	if (told.length > TOLD_MAX)
-		lines.push(`${count(told.length - TOLD_MAX, `other ${list.noun}`)} changed.`);
-	return lines.map(sentence);
-}
-
-function summary(told) {
-	const ended = told.filter(({did}) => did === "is gone").length, begun = told.length - ended;
-	return [begun > 0 ? `${count(begun, "session")} began.` : "", ended > 0 ? `${count(ended, "session")} ended.` : ""].filter(Boolean);
+function sessionSentences(begun, ended, cut) {
+	return [begun > 0 ? `${count(begun, "session")} began.` : "", ended > 0 ? `${count(ended, "session")} ended.` : "",
+		cut > 0 ? `${count(cut, "session")} ${cut === 1 ? "was" : "were"} cut.` : ""].filter(Boolean);
 }

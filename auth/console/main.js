@@ -1,6 +1,7 @@
 // main.js - signing in and out, and the list that is shown.
 
 const REFRESH_MS = 2000;
+const REFRESH_LIVE_MS = 60000; // of tokens and jobs, whose changes come by themselves: only their last use does not
 const LOG_MAX = 100;
 
 let session = null; // the sign-in
@@ -8,6 +9,9 @@ let me = null;      // the operator's own token, without its value
 let list = null;    // one of LISTS
 let known = null;   // what the list had last: key -> item; null: not read yet
 let traffic = null;
+let live = null;    // changes as they happen
+let page = {silent_workers: 0, cut: false}; // what the last reading said of the list
+const touched = new Map(); // key -> item or null: events that came while the list was being read; they count more
 let reading = 0;    // which reading of lists is the present one
 
 const table = new Table((item) => openItem(item));
@@ -17,6 +21,7 @@ function log(sentences) {
 		find("log").prepend(make("li", {}, make("time", {}, new Date().toLocaleTimeString("en-GB")), ` ${text}`));
 	while (find("log").children.length > LOG_MAX)
 		find("log").lastChild.remove();
+	find("no-log").hidden = find("log").children.length > 0;
 }
 
 // ---- signing in and out ----
@@ -29,11 +34,12 @@ function show(signedIn) {
 function signOut(message, isError) {
 	if (session)
 		session.end();
-	session = me = known = null;
+	session = me = known = live = null;
 	reading++;
 	closeDialog();
 	table.set([]);
 	find("log").replaceChildren();
+	find("no-log").hidden = false;
 	find("charts").replaceChildren();
 	for (const id of ["who", "state", "count", "problem", "empty"])
 		find(id).textContent = "";
@@ -64,6 +70,7 @@ async function signIn(value) {
 	show(true);
 	choose("sessions");
 	find("title").focus();
+	live = new Live(begun, {item: takeItem, flush: showKnown, again: readAgain, log, failed: (error) => failed(error, begun)});
 }
 
 // What a call of the API failed with. True when that ended the sign-in.
@@ -82,6 +89,7 @@ function failed(error, of) {
 function choose(name) {
 	list = LISTS[name];
 	known = null;
+	touched.clear();
 	for (const button of document.querySelectorAll("nav button"))
 		button.ariaCurrent = button.value === name ? "page" : null;
 	find("title").textContent = list.title;
@@ -96,7 +104,7 @@ function choose(name) {
 	keepReading(++reading);
 }
 
-function tellCount(page) {
+function tellCount() {
 	const silent = page.silent_workers > 0 ? ` ${count(page.silent_workers, "worker")} did not answer in time: their sessions are missing.` : "";
 	const cut = page.cut ? " There are more: the command line lists all of them." : "";
 	const shown = find("filter").value === "" ? "" : `${table.shown.toLocaleString("en")} of `;
@@ -104,18 +112,51 @@ function tellCount(page) {
 	say(find("empty"), table.shown > 0 ? "" : known.size > 0 ? "Nothing here has the text of the filter." : list.none);
 }
 
+function showKnown() {
+	if (!known)
+		return;
+	table.set([...known.values()]);
+	tellCount();
+}
+
+function change(items, key, item) {
+	if (item)
+		items.set(key, item);
+	else
+		items.delete(key);
+}
+
+// An event about one item; it shows at the next flush.
+function takeItem(of, key, item) {
+	if (of !== list)
+		return;
+	touched.set(key, item);
+	if (known)
+		change(known, key, item);
+}
+
+function isLive() {
+	return live !== null && (list === LISTS.sessions ? live.sessions : live.records);
+}
+
 async function read(own) {
-	const page = await session.list(list.path);
+	touched.clear();
+	const answer = await session.list(list.path);
 	if (own !== reading)
 		return;
-	const found = new Map(page.items.map((item) => [list.key(item), item]));
-	if (known !== null && !page.cut)
-		log(differences(list, known, page.items));
+	const found = new Map(answer.items.map((item) => [list.key(item), item]));
+	for (const [key, item] of touched)
+		change(found, key, item);
+	if (known !== null && !answer.cut && !isLive())
+		log(differences(list, known, [...found.values()]));
+	if (live && list !== LISTS.sessions)
+		for (const [key, item] of found)
+			live.remember(list, key, item);
 	known = found;
-	table.set([...found.values()]);
-	tellCount(page);
+	page = answer;
+	showKnown();
 	if (list === LISTS.sessions)
-		traffic.add(page.items);
+		traffic.add([...found.values()]);
 	say(find("state"), await session.readiness());
 	say(find("problem"), "");
 }
@@ -136,7 +177,7 @@ async function keepReading(own) {
 				return;
 			say(find("problem"), error.message);
 		}
-		await pause(REFRESH_MS + (known ? known.size : 0));
+		await pause(isLive() && list !== LISTS.sessions ? REFRESH_LIVE_MS : REFRESH_MS + (known ? known.size : 0));
 		await visible();
 	}
 }
@@ -169,7 +210,7 @@ find("create").addEventListener("click", () => list.create.run());
 find("filter").addEventListener("input", () => {
 	table.filter(find("filter").value);
 	if (known)
-		tellCount({silent_workers: 0, cut: false});
+		tellCount();
 });
 // A page that is left keeps nothing, even where the browser keeps the page.
 addEventListener("pagehide", () => signOut("You have left the page and are signed out. Sign in again.", false));

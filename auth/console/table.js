@@ -41,8 +41,6 @@ class Table {
 		this.#active = 0;
 		this.#scroller.querySelector("table").ariaLabel = name;
 		this.#head.replaceChildren(...columns.map((column) => this.#title(column)));
-		for (const space of [this.#above, this.#below])
-			space.firstChild.colSpan = columns.length;
 		this.#scroller.scrollTop = 0;
 		this.set([]);
 	}

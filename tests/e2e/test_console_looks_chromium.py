@@ -157,9 +157,17 @@ def test_360_pixels(browser, records, operator):
         assert widths[0] <= 360 and widths[1] <= widths[3] and widths[2] <= 360, (what, widths)
     narrow("the sign-in")
     console.sign_in(operator)
+    records.token("read", "team=blue", "user-1")
     for title in ["Sessions", "Tokens", "Jobs"]:
         console.choose(title)
         narrow(title)
+        cells, table = browser.execute_script("""return [[...document.querySelectorAll("thead th")].map(cell => cell.getBoundingClientRect().width),
+            document.querySelector("table").getBoundingClientRect().width]""")
+        assert abs(sum(cells) - table) < 2, (title, cells, table)  # what is hidden takes no room
+        if title == "Tokens":
+            console.until_rows(["ops", "user-1"])
+            cut = "const [button] = [...document.querySelectorAll('tbody button')].filter(one => one.textContent === 'user-1'); return button.scrollWidth > button.clientWidth"
+            assert not browser.execute_script(cut)
     dialog = console.open_row("a" * 63)
     narrow("a record")
     assert "d" * 63 in dialog.text

@@ -77,6 +77,13 @@ class ConsolePage:
     def until_log(self, words):
         self.until(lambda: any(words in line for line in self.log()), f"{words!r} in the log: {self.log()}")
 
+    def await_live(self):
+        self.until(lambda: self.by_id("console").get_attribute("data-live") == "true", "the stream of changes")
+
+    def asked(self):
+        """The paths of all calls that the page has made."""
+        return [name.partition(f"{HOST}/")[2] for name in self.browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")]
+
     def focused(self):
         return self.browser.switch_to.active_element
 
