@@ -90,6 +90,11 @@ function scopeHint() {
 	return scope === "none" ? "" : ` What your own token has, ${scope}, is added.`;
 }
 
+// Whatever the id is, the call is about this record.
+function pathOf(list, id) {
+	return `v1/${list}/${encodeURIComponent(id)}`;
+}
+
 // ---- tokens ----
 
 function inDays(days) {
@@ -134,7 +139,7 @@ function renewToken(token) {
 		const of = session, own = token.id === me.id;
 		of.renewing = own;
 		try {
-			const made = await of.call("POST", `v1/tokens/${token.id}/renew`, entered("grace") ? {grace: Number(entered("grace"))} : {});
+			const made = await of.call("POST", `${pathOf("tokens", token.id)}/renew`, entered("grace") ? {grace: Number(entered("grace"))} : {});
 			if (own)
 				of.goOnWith(made.value);
 			showValue(`Token ${made.name} was renewed`, made);
@@ -151,7 +156,7 @@ function deleteToken(token) {
 		make("p", {}, make("label", {}, make("input", {id: "field-cascade", type: "checkbox"}), " Also delete all tokens that it created")),
 	], [{text: "Delete token", kind: "danger", run: async () => {
 		const cascade = find("field-cascade").checked;
-		const done = await session.call("DELETE", `v1/tokens/${token.id}${cascade ? "?cascade=true" : ""}`);
+		const done = await session.call("DELETE", pathOf("tokens", token.id) + (cascade ? "?cascade=true" : ""));
 		closeDialog();
 		if (done && done.remaining_tokens > 0)
 			log([`${count(done.remaining_tokens, "token")} that token ${token.name} created ${done.remaining_tokens === 1 ? "is" : "are"} still valid.`]);
@@ -178,7 +183,7 @@ function createJob() {
 function deleteJob(job) {
 	openDialog(`Delete job ${job.id}`, [paragraph("Nobody reaches it through the gateway from then on, and what runs is cut. The program itself goes on.")],
 		[{text: "Delete job", kind: "danger", run: async () => {
-			await session.call("DELETE", `v1/jobs/${job.id}`);
+			await session.call("DELETE", pathOf("jobs", job.id));
 			closeDialog();
 		}}], "Cancel");
 }
@@ -188,7 +193,7 @@ function deleteJob(job) {
 function endSession(one) {
 	openDialog(`End a session at job ${one.job}`, [paragraph(`${one.method} ${one.path} from ${one.client} is cut. The token stays valid, so its client may come again.`)],
 		[{text: "End session", kind: "danger", run: async () => {
-			await session.call("DELETE", `v1/sessions/${one.id}`);
+			await session.call("DELETE", pathOf("sessions", one.id));
 			closeDialog();
 		}}], "Cancel");
 }
@@ -196,7 +201,7 @@ function endSession(one) {
 function endSessions(of, id, name) {
 	openDialog(`End all sessions of ${name}`, [paragraph("They are cut. No access is revoked, so their clients may come again.")],
 		[{text: "End sessions", kind: "danger", run: async () => {
-			const {cut_sessions: ended} = await session.call("DELETE", `v1/sessions?${of}=${id}`);
+			const {cut_sessions: ended} = await session.call("DELETE", `v1/sessions?${of}=${encodeURIComponent(id)}`);
 			closeDialog();
 			log([`${count(ended, "session")} of ${name} ${ended === 1 ? "was" : "were"} ended.`]);
 		}}], "Cancel");

@@ -1,5 +1,7 @@
 """The console in Chromium: signing in, what is listed, that it is live, and what attackers get."""
 
+import urllib.parse
+
 import pytest
 
 from harness import chromium
@@ -196,7 +198,7 @@ def test_the_token_is_in_memory_only(console, browser, records, operator):
     assert operator.value not in console.everything()
 
 
-HOSTILE = "<img src=x onerror=alert(1)>"
+HOSTILE = "<img src=x onerror=alert(1)>/../me?"
 
 
 def test_what_the_store_says_is_text(console, browser, records, operator):
@@ -216,6 +218,12 @@ def test_what_the_store_says_is_text(console, browser, records, operator):
     console.choose("Tokens").until_rows([HOSTILE])
     dialog = console.open_row(HOSTILE)
     assert HOSTILE in dialog.text
+    browser.execute_script("""
+        const before = window.fetch;
+        window.fetch = (path, options) => { if (options.method === "DELETE") window.deleted = path; return before(path, options); }""")
+    console.button("Delete…", "dialog").click()
+    console.button("Delete token", "dialog").click()
+    assert console.until(lambda: browser.execute_script("return window.deleted"), "the call") == "v1/tokens/" + urllib.parse.quote(HOSTILE, safe="()")
     console.press("\ue00c")
     assert browser.execute_script("return document.querySelectorAll('img, [onerror]').length") == 0
 

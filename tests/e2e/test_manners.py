@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from harness.gateway import environment
+from harness.gateway import environment, run
+from harness.raw import Backend
 from harness.screen import Screen
 from harness.store import random_id
 
@@ -157,6 +158,32 @@ def test_json_of_job_run_is_not_mixed_up(cli):
     """What `job run -o json` itself says is on standard error: standard output is the command's."""
     done = cli("-o", "json", "job", "run", "--", "sh", "-c", "echo '{\"mine\": true}'")
     assert done.json() == {"mine": True} and "is registered" in done.err
+
+
+def test_a_reader_that_leaves(gateway, cli):
+    """`jobgate token list | head -1`: the list ends quietly, by the pipe."""
+    for number in range(40):
+        cli("job", "create", "-l", "many=" + "x" * 60)
+    command = f"{gateway.program_path} job list -o json | head -c 1; echo ${{PIPESTATUS[0]}}"
+    done = run(["/bin/bash", "-c", command], environment(gateway.sanitizer, JOBGATE_URL=f"unix:{gateway.socket_path}"))
+    assert done.out.strip() in ("[141", "[0") and done.err == "", done
+
+
+@pytest.mark.parametrize("words", [["token", "list"], ["job", "list"], ["token", "list", "-o", "yaml"]])
+def test_a_full_disk_is_said(gateway, words):
+    command = " ".join([gateway.program_path, *words, ">/dev/full"])
+    done = run(["/bin/sh", "-c", command], environment(gateway.sanitizer, JOBGATE_URL=f"unix:{gateway.socket_path}"))
+    assert done.status == 1 and "could not be written: No space left on device" in done.err
+
+
+def test_ctrl_c_while_it_waits(gateway, records):
+    """A gateway that does not answer: Ctrl-C ends the command by the signal, and the terminal is as before."""
+    with Backend() as silent:
+        env = environment(gateway.sanitizer, JOBGATE_URL=f"http://127.0.0.1:{silent.port}", JOBGATE_TOKEN=records.token("operator").value)
+        screen = Screen([gateway.program_path, "token", "list"], env)
+        silent.accept()
+        screen.type("\x03")
+        assert screen.end()[1] == -2
 
 
 def test_job_run_is_refused_before_the_command_starts(gateway, cli, records, tmp_path):
