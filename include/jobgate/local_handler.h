@@ -62,6 +62,8 @@ struct local_call {
 	uint64_t session_ms;		  /* how long a session lasts */
 	struct slice help;	   /* where people get a token, from the operator; or empty */
 	struct slice sign_in_host; /* the host at which people sign in for all jobs; or empty */
+	struct slice frame_policy; /* of pages without a form, where some pages may frame jobs; or
+				      empty */
 	int64_t now_s;		   /* Unix time */
 	const struct shared_stats *shared; /* what all workers publish; NULL only in tests */
 	char *room; /* LOCAL_ROOM bytes for what the answer points to, until it has been sent */
@@ -74,7 +76,7 @@ struct local_answer {
 	struct slice title,
 	    detail;	     /* texts without anything that a client sent; not used in `refused` */
 	struct slice page;   /* HTML for people, in place of title and detail; or empty */
-	struct slice policy; /* of the page, in place of page_policy; or empty */
+	struct slice policy; /* of the page, in place of its usual one; or empty */
 	struct slice before; /* LOCAL_CONTENT: bytes that count as the beginning of the content */
 	/*
 	 * LOCAL_ASK: path (static) and JSON content of a call of the control process

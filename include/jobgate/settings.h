@@ -17,6 +17,9 @@
 /* Bytes of browser.help; pages have room for no more. */
 #define BROWSER_HELP_MAX 500
 
+/* Bytes of all origins in browser.embed, with a blank before each; a field of answers has them. */
+#define BROWSER_EMBED_MAX 1000
+
 /* Milliseconds. */
 struct timeouts {
 	uint64_t handshake, head, keep_alive, body, connect, start, start_max, first_byte, answer,

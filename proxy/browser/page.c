@@ -41,6 +41,16 @@ page_policy_to(struct slice site, char out[PAGE_POLICY_MAX])
 	return (size_t)(writer.at - out);
 }
 
+size_t
+page_policy_framed(struct slice ancestors, char out[PAGE_POLICY_FRAMED_MAX])
+{
+	struct writer writer = writer_of(out, PAGE_POLICY_FRAMED_MAX);
+
+	write_literal(&writer, POLICY_BEGIN "form-action 'none'; base-uri 'none'; ");
+	write_slice(&writer, ancestors);
+	return (size_t)(writer.at - out);
+}
+
 static void
 write_escaped(struct writer *writer, struct slice text)
 {
@@ -98,6 +108,17 @@ write_form(struct writer *writer, const struct page *page)
 		write_literal(writer, "<script>" SCRIPT "</script>\n");
 }
 
+/* The page in the window opens the job's page, which leads to the sign-in. */
+static void
+write_links(struct writer *writer, struct slice to)
+{
+	write_literal(writer, "<p><a target=\"_blank\" rel=\"noopener\" href=\"");
+	write_escaped(writer, to);
+	write_literal(writer, "\">Sign in, in a new window</a></p>\n<p><a href=\"");
+	write_escaped(writer, to);
+	write_literal(writer, "\">I have signed in: show the job here</a></p>\n");
+}
+
 static void
 write_paragraph(struct writer *writer, struct slice tag, struct slice text)
 {
@@ -129,6 +150,8 @@ page_write(const struct page *page, char *out, size_t cap)
 	write_paragraph(&writer, SLICE("<p>"), page->help);
 	if (page->action != NULL)
 		write_form(&writer, page);
+	else if (page->in_frame)
+		write_links(&writer, page->to);
 	write_literal(&writer, "<p><small>Status ");
 	write_number(&writer, page->status);
 	write_literal(&writer, ", request ");

@@ -2,7 +2,7 @@
 #ifndef JOBGATE_BROWSER_PAGE_H
 #define JOBGATE_BROWSER_PAGE_H
 
-#include "jobgate/slice.h"
+#include "browser/frame.h"
 
 #define PAGE_MAX (12 * 1024)
 
@@ -25,6 +25,7 @@ struct page {
 	const char *button;
 	bool asks_token;
 	struct slice to; /* path and query; from the client, escaped here */
+	bool in_frame;	 /* instead of a form: links that open `to` in a window and in the frame */
 };
 
 /* The Content-Security-Policy for all pages: nothing is loaded, no script but page_script runs,
@@ -39,6 +40,11 @@ extern const char page_policy[];
  */
 #define PAGE_POLICY_MAX 640
 size_t page_policy_to(struct slice site, char out[PAGE_POLICY_MAX]);
+
+/* The same for a page without a form at a job's host, which these may frame ("frame-ancestors
+ * ..."). */
+#define PAGE_POLICY_FRAMED_MAX (FRAME_ANCESTORS_MAX + 256)
+size_t page_policy_framed(struct slice ancestors, char out[PAGE_POLICY_FRAMED_MAX]);
 
 /* The style of all pages, and the script of those that ask for a token: page_policy contains their
  * hashes. Without the script, signing in leads to the page without its URL's fragment.

@@ -32,6 +32,20 @@ sign_in_page(const struct local_call *call, struct slice message, struct slice t
 	    .to = to};
 }
 
+/* Nobody pastes a token in a frame: they do not see whose page it is. */
+static struct page
+framed_page(const struct local_call *call, struct slice to)
+{
+	return (struct page){.title = SLICE("Sign-in needed"),
+	    .message =
+		SLICE("This browser is not signed in for this job, or its sign-in has ended."),
+	    .advice = SLICE("Sign in in a new window, then come back. If this page stays, your "
+			    "browser sends no cookies from here: use the window."),
+	    .help = call->help,
+	    .in_frame = true,
+	    .to = to};
+}
+
 /* The path and query of the request, to come back to. */
 static struct slice
 to_of(const struct request *request, char out[PAGE_TO_MAX])
@@ -85,6 +99,8 @@ refused(const struct local_call *call, enum verdict verdict, struct local_answer
 	else if (!pages_cookie_can_be_kept(call))
 		page.message = SLICE("Signing in needs TLS: open this page with https. Or send a "
 				     "token: Authorization: Bearer <token>.");
+	else if (call->frame_policy.len > 0 && frame_is_asked(call->request))
+		page = framed_page(call, to_of(call->request, to));
 	else if (call->sign_in_host.len == 0)
 		page = sign_in_page(call, invitation(ended ? verdict : VERDICT_NO_CREDENTIAL),
 		    to_of(call->request, to));

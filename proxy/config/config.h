@@ -94,9 +94,10 @@ struct config {
 		uint64_t session;     /* how long a session lasts */
 		const char *key_file; /* seals sessions; NULL: a key of this gateway's own */
 		const char *help;     /* where people get a token; NULL: no such text */
-		const char *host; /* at which people sign in for all jobs; NULL: at each job's own
-				     host, or not at all */
-		bool same_host;	  /* at each job's own host */
+		const char *host;   /* at which people sign in for all jobs; NULL: at each job's own
+				       host, or not at all */
+		bool same_host;	    /* at each job's own host */
+		const char **embed; /* origins whose pages may frame jobs; NULL at the end */
 	} browser;
 
 	struct timeouts timeouts;

@@ -308,6 +308,12 @@ const struct config_key config_keys[] = {
     {"browser.job_host", TEXT_OF(DOMAIN, jobs.fixed_host), .example = "notebook.example.org",
 	.help = "The host of a sidecar's job, with browser.host or browser.same_host: only at this "
 		"host people sign in, and only there the sign-in leads back."},
+    {"browser.embed", ORIGINS(browser.embed), .default_value = "[]",
+	.help = "Origins whose pages may show jobs in a frame: [\"https://portal.example.org\"]. "
+		"They must be of the same site as the jobs (example.org), since browsers send no "
+		"cookie from frames in pages of other sites, and tell browsers to say who they "
+		"are: no Referrer-Policy, or one that sends the origin. The sign-in page is never "
+		"in a frame: it opens in a window of its own."},
     {"browser.session", TIME(browser.session), .default_value = "12h", .min = SECOND,
 	.max = 30 * DAY,
 	.help = "How long a session lives; what it has opened (WebSockets, streams) ends with it."},

@@ -220,6 +220,26 @@ check_sign_in_host(struct builder *builder)
 	return true;
 }
 
+/* The pages that may frame jobs. */
+static bool
+check_embed(struct builder *builder)
+{
+	const char **origins = builder->config.browser.embed;
+	size_t len = 0;
+
+	for (; origins != NULL && *origins != NULL; origins++) {
+		if (strcmp(*origins, "*") == 0)
+			return builder_key_error(builder, "browser.embed",
+			    "lists origins one by one: with * every site could show jobs to people "
+			    "who do not know what they click on");
+		len += strlen(*origins) + 1;
+	}
+	if (len > BROWSER_EMBED_MAX)
+		return builder_error(builder, builder_mark(builder, "browser.embed"),
+		    "browser.embed: at most %d bytes in total", BROWSER_EMBED_MAX);
+	return true;
+}
+
 /* Which jobs there are, and how requests name them. */
 static bool
 check_jobs(struct builder *builder)
@@ -277,5 +297,5 @@ validate_config(struct builder *builder)
 {
 	return check_jobs(builder) && check_control(builder) && check_tls(builder) &&
 	       check_forward_auth(builder) && check_store_times(builder) && check_store(builder) &&
-	       check_help(builder) && check_sign_in_host(builder);
+	       check_help(builder) && check_sign_in_host(builder) && check_embed(builder);
 }

@@ -8,6 +8,18 @@
 #include "jobgate/check.h"
 #include "jobgate/local_handler.h"
 
+static void
+set_frames(struct exchange_context *context)
+{
+	const char *const *embed = context->options.embed;
+
+	context->ancestors = (struct slice){
+	    context->ancestors_text, frame_ancestors(embed, context->ancestors_text)};
+	if (embed != NULL && *embed != NULL)
+		context->frame_policy = (struct slice){context->frame_policy_text,
+		    page_policy_framed(context->ancestors, context->frame_policy_text)};
+}
+
 struct exchange_context *
 exchange_context_new(const struct exchange_options *options, struct loop *loop,
     struct directory *directory, struct pool *pool, struct buffer_pool *buffers,
@@ -26,6 +38,7 @@ exchange_context_new(const struct exchange_options *options, struct loop *loop,
 	context->access_log = access_log;
 	context->log = log;
 	context->exchanges.size = exchange_size();
+	set_frames(context);
 	context->local_room = scratch_new(LOCAL_ROOM);
 	context->query_room = scratch_new(QUERY_ROOM);
 	if (context->local_room == NULL || context->query_room == NULL ||

@@ -25,6 +25,7 @@ struct exchange_options {
 	const unsigned char
 	    *session_key;	  /* of SESSION_KEY_LEN bytes; NULL: browsers cannot sign in */
 	const char *sign_in_host; /* at which browsers sign in for all jobs; NULL: at each job's */
+	const char *const *embed; /* origins whose pages may frame jobs; NULL at the end, or NULL */
 	uint64_t session_ms;	  /* how long a session lasts */
 	struct slice help;	  /* where people get a token; or empty */
 	uint16_t https_port;	  /* of the URLs that redirects lead to */

@@ -2,6 +2,7 @@
 #ifndef JOBGATE_EXCHANGE_CONTEXT_STATE_H
 #define JOBGATE_EXCHANGE_CONTEXT_STATE_H
 
+#include "browser/page.h"
 #include "exchange/context.h"
 #include "exchange/kept_content.h"
 #include "exchange/peer.h"
@@ -77,6 +78,11 @@ struct exchange_context {
 	unsigned held_of[HOLD_SHARES];
 	bool draining; /* no request is held any more */
 	struct unmatched unmatched;
+
+	/* Who may frame jobs' answers, and the policy of our pages in such frames; empty: nobody.
+	 */
+	char ancestors_text[FRAME_ANCESTORS_MAX], frame_policy_text[PAGE_POLICY_FRAMED_MAX];
+	struct slice ancestors, frame_policy;
 
 	int64_t date_second; /* the Unix time that `date` says */
 	char date[HTTP_DATE_LEN];

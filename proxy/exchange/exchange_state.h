@@ -207,6 +207,10 @@ exchange_form(const struct exchange *exchange)
 	return (struct reply_form){
 	    .request_id = exchange_id(exchange),
 	    .job = exchange->route.names_job ? route_job(&exchange->route) : (struct slice){0},
+	    .frame_policy = exchange->route.names_job && exchange->route.own_host &&
+				    !exchange->route.names_sign_in
+				? exchange->context->frame_policy
+				: (struct slice){0},
 	    .html = exchange->html && !exchange->control,
 	    .head = exchange->method_id == METHOD_HEAD,
 	};

@@ -82,6 +82,8 @@ exchange_local_call(const struct exchange *exchange, const struct request *reque
 	    .help = context->options.help,
 	    .sign_in_host = slice_of(
 		context->options.sign_in_host != NULL ? context->options.sign_in_host : ""),
+	    .frame_policy =
+		exchange->peer->forward_auth ? (struct slice){0} : context->frame_policy,
 	    .now_s = loop_wall_us(context->loop) / 1000000,
 	    .shared = context->options.shared,
 	    .room = context->local_room,

@@ -179,14 +179,20 @@ make_json(struct local_reply *reply, unsigned status, struct slice title, struct
 }
 
 /*
- * No page of ours runs scripts, is framed, tells other hosts where it is, or can be read by the
- * page that opened its window (browsers heed this in redirects, too). A redirect says nothing of
- * its address; a page must, since forms with no-referrer are sent with "Origin: null" (Fetch).
+ * No page of ours runs scripts, is framed (but see browser.embed), tells other hosts where it is,
+ * or can be read by the page that opened its window (browsers heed this in redirects, too). A
+ * redirect says nothing of its address; a page must, since forms with no-referrer are sent with
+ * "Origin: null" (Fetch).
  */
 static void
-add_page_fields(struct local_reply *reply, unsigned status)
+add_page_fields(struct local_reply *reply, unsigned status, struct slice frame_policy)
 {
-	local_reply_add(reply, SLICE("Content-Security-Policy"), slice_of(page_policy));
+	bool framed = frame_policy.len > 0;
+
+	local_reply_add(
+	    reply, SLICE("Content-Security-Policy"), framed ? frame_policy : slice_of(page_policy));
+	if (!framed)
+		local_reply_add(reply, SLICE("X-Frame-Options"), SLICE("DENY"));
 	local_reply_add(reply, SLICE("Referrer-Policy"),
 	    status == 303 ? SLICE("no-referrer") : SLICE("same-origin"));
 	local_reply_add(reply, SLICE("Cross-Origin-Opener-Policy"), SLICE("same-origin"));
@@ -220,7 +226,7 @@ local_reply_make(struct local_reply *reply, unsigned status, struct slice title,
 	    form->html ? SLICE("text/html; charset=utf-8") : SLICE("application/problem+json"));
 	local_reply_add(reply, SLICE("Cache-Control"), SLICE("no-store"));
 	if (form->html)
-		add_page_fields(reply, status);
+		add_page_fields(reply, status, form->frame_policy);
 	if (status == 429 || status == 503)
 		local_reply_add(reply, RETRY_AFTER, SLICE("1"));
 	if (status == 405)

@@ -34,9 +34,10 @@ struct local_reply {
 /* In which form a client gets a reply, and what it names. */
 struct reply_form {
 	struct slice request_id;
-	struct slice job; /* whose page it is, as the client named it; or empty */
-	bool html;	  /* the client prefers a page */
-	bool head;	  /* the request was HEAD: the content itself is not sent */
+	struct slice job;	   /* whose page it is, as the client named it; or empty */
+	struct slice frame_policy; /* the policy of a page that some pages may frame; or empty */
+	bool html;		   /* the client prefers a page */
+	bool head;		   /* the request was HEAD: the content itself is not sent */
 };
 
 /*

@@ -21,6 +21,18 @@ is_embedded(const struct request *request)
 	       !slice_equal(field_value(fields, FIELD_SEC_FETCH_DEST), SLICE("document"));
 }
 
+/*
+ * True when a page that browser.embed lists shows the job in a frame. Another proxy, which asks us,
+ * sends the job's answer itself, and nothing there limits the frames: then there is no such page.
+ */
+static bool
+is_embedded_by_listed(const struct exchange *exchange, const struct request *request)
+{
+	return exchange->context->frame_policy.len > 0 && exchange_by_session(exchange) &&
+	       !exchange->peer->forward_auth &&
+	       frame_is_from(exchange->context->options.embed, request);
+}
+
 bool
 exchange_uses_tls(const struct exchange *exchange, const struct request *request)
 {
@@ -69,7 +81,8 @@ exchange_origin_may(const struct exchange *exchange, const struct request *reque
 	if (!is_browsers(exchange, request))
 		return true;
 	/* In the path form jobs share an origin, and each could act for the others. */
-	return exchange->route.prefix_len == 0 && !is_embedded(request) &&
+	return exchange->route.prefix_len == 0 &&
+	       (!is_embedded(request) || is_embedded_by_listed(exchange, request)) &&
 	       (is_harmless(exchange, request) ||
 		   origin_is_own(request, exchange_uses_tls(exchange, request)));
 }

@@ -2,6 +2,7 @@
 #include "exchange/exchange_forward.h"
 #include "exchange/exchange_local.h"
 #include "exchange/exchange_state.h"
+#include "exchange/frame_answer.h"
 #include "exchange/subprotocol.h"
 
 static void
@@ -27,8 +28,12 @@ exchange_say_for_whom(struct exchange *exchange, struct response *response)
 	struct rewritten *room = &exchange->context->rewritten;
 	struct writer writer = writer_of(room->text, sizeof(room->text));
 
-	if (!carrier_is_for_caches(exchange->carrier))
+	if (!carrier_is_for_caches(exchange->carrier)) {
 		rewrite_private(&response->fields, carrier_field(exchange->carrier), &writer);
+		if (exchange_by_session(exchange) && !response->tunnel)
+			frame_answer(&response->fields, exchange->context->ancestors,
+			    exchange->context->frame_policy.len == 0);
+	}
 	if (exchange_does_cors(exchange) && !response->tunnel)
 		cors_answer(&response->fields, exchange->cors_origin, &writer);
 }

@@ -173,6 +173,7 @@ make_exchanges(struct worker *worker)
 	    .jobs_max = setup->job_slots != NULL ? (uint32_t)config->metrics.jobs_max : 0,
 	    .session_key = config->browser.sign_in ? setup->session_key : NULL,
 	    .sign_in_host = config->browser.host,
+	    .embed = config->browser.embed,
 	    .session_ms = config->browser.session,
 	    .help = slice_of(config->browser.help != NULL ? config->browser.help : ""),
 	    .https_port = config->redirect_port,

@@ -7,15 +7,15 @@ from .gateway import DOMAIN
 PATIENCE = 120
 
 
-def start(gateway, folder):
-    """A browser with an empty profile in this folder. The caller ends it with quit()."""
+def start(gateway, folder, others=()):
+    """A browser with an empty profile in this folder; others: further hosts and their ports here. The caller ends it with quit()."""
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
     options = webdriver.ChromeOptions()
     options.binary_location = "/usr/bin/chromium"
     options.accept_insecure_certs = True  # the authority is the test's own
     for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", f"--user-data-dir={folder}",
-                 f"--host-resolver-rules=MAP *.{DOMAIN} 127.0.0.1:{gateway.tls_port}"):
+                 "--host-resolver-rules=" + ",".join(f"MAP {host} 127.0.0.1:{port}" for host, port in [*others, (f"*.{DOMAIN}", gateway.tls_port)])):
         options.add_argument(word)
     driver = webdriver.Chrome(service=Service("/usr/bin/chromedriver", env={**os.environ, "HOME": str(folder)}), options=options)
     driver.set_page_load_timeout(PATIENCE)
