@@ -1,4 +1,5 @@
 /* console.c - makes the page of its style, its scripts and its HTML, once in each process. */
+#define ZLIB_CONST 1 /* zlib does not change its input */
 #include "jobgate/console.h"
 
 #include <stdio.h>
@@ -52,7 +53,7 @@ deflate_piece(z_stream *stream, struct slice piece, int flush)
 {
 	int result;
 
-	stream->next_in = (Bytef *)(uintptr_t)piece.at;
+	stream->next_in = (const Bytef *)piece.at;
 	stream->avail_in = (uInt)piece.len;
 	result = deflate(stream, flush);
 	return stream->avail_in == 0 &&
