@@ -132,8 +132,8 @@ add_forwarded_for(
  * a port and of an IPv6 address are none. Some programs read a quoted host with its quotation
  * marks.
  */
-static void
-write_host(struct writer *writer, struct slice authority)
+static __attribute__((cold, noinline)) void
+write_quoted_host(struct writer *writer, struct slice authority)
 {
 	bool quoted = memchr(authority.at, ':', authority.len) != NULL;
 
@@ -142,6 +142,16 @@ write_host(struct writer *writer, struct slice authority)
 	write_slice(writer, authority);
 	if (quoted)
 		write_literal(writer, "\"");
+}
+
+/* A port ends with a digit or its colon, an address with a bracket: other hosts need no search. */
+static inline void
+write_host(struct writer *writer, struct slice authority)
+{
+	if (authority.at[authority.len - 1] >= 'a')
+		write_slice(writer, authority);
+	else
+		write_quoted_host(writer, authority);
 }
 
 /* RFC 7239: for=, host= and proto=; an IPv6 address is bracketed and quoted. */
