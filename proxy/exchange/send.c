@@ -208,20 +208,29 @@ exchange_go_elsewhere(struct exchange *exchange, enum upstream_failure failure)
 	return true;
 }
 
-/* True when the job may be starting: it refuses connections, and requests are held for that. */
+/* True when the job may be starting: it takes no connections, and requests are held for that. */
 static bool
 is_starting(const struct exchange *exchange, enum upstream_failure failure)
 {
 	switch (failure) {
 	case UPSTREAM_REFUSED:
 	case UPSTREAM_CIRCUIT_OPEN:
+	case UPSTREAM_NO_ADDRESS:
+	case UPSTREAM_CONNECT_FAILED:
+	case UPSTREAM_CONNECT_TIMEOUT:
 		return exchange->hold_until_ms != 0 ||
 		       exchange->context->options.timeouts.start > 0;
-	case UPSTREAM_CONNECT_TIMEOUT:
-		return exchange->hold_until_ms != 0;
 	default:
 		return false;
 	}
+}
+
+static enum outcome
+starting_outcome(enum upstream_failure failure)
+{
+	return failure == UPSTREAM_NO_ADDRESS	     ? OUTCOME_NOT_RESOLVED
+	       : failure == UPSTREAM_CONNECT_TIMEOUT ? OUTCOME_CONNECT_TIMEOUT
+						     : OUTCOME_CONNECT_FAILED;
 }
 
 /* Answer for a job that gave no answer itself. */
@@ -231,8 +240,11 @@ answer_failure(struct exchange *exchange, enum upstream_failure failure)
 	struct slice title = SLICE("Bad gateway");
 
 	if (is_starting(exchange, failure)) {
-		exchange_fail_starting(exchange, OUTCOME_CONNECT_FAILED, SLICE("Job is starting"),
-		    SLICE("The job does not accept connections yet; try again shortly."),
+		exchange_fail_starting(exchange, starting_outcome(failure),
+		    SLICE("Job is starting"),
+		    failure == UPSTREAM_NO_ADDRESS
+			? SLICE("The job's host name has no address yet; try again shortly.")
+			: SLICE("The job does not accept connections yet; try again shortly."),
 		    pool_retry_s(exchange->backend));
 		return;
 	}

@@ -231,6 +231,12 @@ dial_timed_out(struct timer *timer)
 		race_next(dial);
 		return;
 	}
+	if (dial->state == DIAL_RESOLVING && redial_holds(dial)) {
+		dial->failure = UPSTREAM_NO_ADDRESS;
+		dial_set_state(dial, DIAL_CONNECTING);
+		dial_exhausted(dial);
+		return;
+	}
 	dial->failure = UPSTREAM_CONNECT_TIMEOUT;
 	if (dial->state == DIAL_RESOLVING || dial->state == DIAL_WAITING) {
 		/* This is no failure of the backend: the name servers failed, or the other dial

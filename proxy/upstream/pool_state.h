@@ -44,7 +44,8 @@ struct backend {
 	struct backend_conn_list idle; /* last in, first out */
 	size_t idle_count;
 	struct backend_conn_list shared; /* those that take more users besides those they have */
-	bool http1; /* https: its last connection agreed on HTTP/1, so each dial makes its own */
+	bool http1;    /* https: its last connection agreed on HTTP/1, so each dial makes its own */
+	bool nameless; /* the dial that was queued last found no address of its name */
 	bool needs_http1; /* https: it said over HTTP/2 that it needs HTTP/1 */
 	bool no_tunnels;  /* over HTTP/2 it last said that it has no extended CONNECT (RFC 8441) */
 	struct backend_conn *making; /* the one that others wait for, until it is known to take
@@ -282,14 +283,20 @@ void walk_removes_connection(struct pool *pool, const struct backend_conn *conne
 /* backend->redial has expired: the next queued dial may try. */
 void redial_due(struct timer *timer);
 
-/* True while its request is held for a backend that refuses connections (hold_until_ms). */
+/* True for failures to connect that end by themselves when a job has started. */
+bool redial_may_pass(enum upstream_failure failure);
+
+/* True while its request is held for a backend that takes no connections (hold_until_ms). */
 bool redial_holds(const struct dial *dial);
 
 /* Queue the dial, until its own deadline at most, or that of its user; then it fails
  * (dial->failure). */
 void redial_wait(struct dial *dial);
 
-/* True when a dial that was refused, or that got no descriptor, may wait. */
+/*
+ * True when a dial that was refused, or that got no descriptor, may wait; with a request that is
+ * held, also one whose backend has no address yet or does not answer.
+ */
 bool redial_may_wait(const struct dial *dial);
 
 /* The backend takes connections: all queued dials connect now. */

@@ -15,6 +15,8 @@ next_ms(const struct backend *backend, uint64_t now_ms)
 {
 	uint64_t at_ms = backend->circuit.redial_at_ms;
 
+	if (backend->circuit.state == CIRCUIT_CLOSED && backend->nameless)
+		return now_ms + backend->pool->options.tuning->redial_last_ms;
 	if (backend->circuit.state == CIRCUIT_CLOSED)
 		return at_ms > now_ms ? at_ms : now_ms + 1;
 	/* Later dials must not delay it. */
@@ -60,6 +62,7 @@ redial_wait(struct dial *dial)
 
 	if (until_ms < dial->upstream.user->hold_until_ms)
 		until_ms = dial->upstream.user->hold_until_ms;
+	backend->nameless = dial->failure == UPSTREAM_NO_ADDRESS;
 	dial_set_state(dial, DIAL_QUEUED);
 	timer_start(loop, &dial->timer, until_ms > now_ms ? until_ms - now_ms : 1);
 	redial_schedule(backend);
@@ -83,12 +86,27 @@ pool_stop_holding(struct upstream *upstream)
 }
 
 bool
+redial_may_pass(enum upstream_failure failure)
+{
+	switch (failure) {
+	case UPSTREAM_REFUSED:
+	case UPSTREAM_CIRCUIT_OPEN:
+	case UPSTREAM_NO_ADDRESS: /* the name of a job may come with it */
+	case UPSTREAM_CONNECT_FAILED:
+	case UPSTREAM_CONNECT_TIMEOUT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool
 redial_may_wait(const struct dial *dial)
 {
+	if (redial_may_pass(dial->failure) && dial->upstream.user->elsewhere)
+		return false;
 	if (dial->failure != UPSTREAM_REFUSED && dial->failure != UPSTREAM_NO_SOCKET)
-		return false;
-	if (dial->failure == UPSTREAM_REFUSED && dial->upstream.user->elsewhere)
-		return false;
+		return redial_may_pass(dial->failure) && redial_holds(dial);
 	return redial_holds(dial) ||
 	       (dial->backend->circuit.state == CIRCUIT_CLOSED &&
 		   loop_now_ms(dial->pool->options.loop) < dial->connect_by_ms);

@@ -138,14 +138,14 @@ void
 share_fail(struct dial *dial)
 {
 	struct backend *backend = dial->backend;
-	bool refused = dial->failure == UPSTREAM_REFUSED || dial->failure == UPSTREAM_CIRCUIT_OPEN;
+	bool may_pass = redial_may_pass(dial->failure);
 	struct dial *waiting, *next;
 
 	if (dial->made == NULL || backend->making != dial->made)
 		return;
 	for (waiting = TAILQ_FIRST(&backend->waiting); waiting != NULL; waiting = next) {
 		next = TAILQ_NEXT(waiting, link);
-		if (refused && (redial_holds(waiting) || gives_up_earlier(dial, waiting)))
+		if (may_pass && (redial_holds(waiting) || gives_up_earlier(dial, waiting)))
 			continue; /* the first of these makes the next connection */
 		waiting->failure = dial->failure;
 		dial_fail(waiting);

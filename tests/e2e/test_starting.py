@@ -1,6 +1,8 @@
 """Jobs that are not up yet: requests are held (timeouts.start, Prefer: wait), and people get a page that checks again (access.md)."""
 
+import contextlib
 import pathlib
+import socket
 
 import pytest
 
@@ -8,8 +10,9 @@ from harness.gateway import DOMAIN
 from harness.h2 import H2Client
 from harness.h2_backend import H2Backend
 from harness.process import eventually, free_port
-from harness.raw import Backend
+from harness.raw import Backend, Closed
 from harness.scene import request_bytes
+from harness.store import random_id
 
 PAGE = "Accept: text/html,application/xhtml+xml"
 
@@ -181,6 +184,53 @@ def test_held_until_the_port_opens(holding, records):
         assert client.read_response().status == 200
         backend.close()
     held(holding, 0)
+
+
+def test_held_until_the_name_has_an_address(module_gateways, dns, records, backend):
+    """Names of jobs may come with them, as those of pods do."""
+    gateway = module_gateways.start({"workers": 1, "timeouts": {"start": "5m", "connect": "300ms"}}, env=dns.environment)
+    name = f"pod-{random_id(8)}.test"
+    job, token = records.job(f"http://{name}:{backend.port}"), records.token()
+    with gateway.client() as client, gateway.client() as person:
+        client.send(request_bytes(host(job), token, "POST", body=b"content"))
+        held(gateway, 1)
+        eventually(lambda: dns.count(name, "A") >= 3, "it is asked for again and again")
+        page = person.exchange(request_bytes(host(job), token, fields=[PAGE]))
+        assert page.status == 503 and page.field("refresh") == "3"
+        dns.set(name, A=["127.0.0.1"], ttl=1)
+        assert answer_next(backend).body == b"content"
+        assert client.read_response().status == 200
+    assert dns.count(name, "A") < 200
+    with gateway.client() as client:  # the time is over: why, and in the log, too
+        job = records.job(f"http://{random_id(8)}.test:1")
+        response = client.exchange(request_bytes(host(job), token, fields=["Prefer: wait=1"]))
+    assert response.status == 503 and b"no address yet" in response.body
+    assert gateway.access_entry(job=job)["outcome"] == "not_resolved"
+
+
+def test_held_while_no_connection_can_be_made(holding, records):
+    """A listener with a full queue leaves a SYN unanswered, as a host that is not up yet does."""
+    opens, before = "jobgate_backend_circuit_opens_total", holding.metrics()["jobgate_backend_circuit_opens_total"]
+    with Backend(backlog=0) as silent, contextlib.ExitStack() as fillers:
+        for _ in range(8):
+            filler = fillers.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.1", silent.port))
+        job, token = records.job(silent.url), records.token()
+        with holding.client() as client:
+            client.send(request_bytes(host(job), token))
+            eventually(lambda: holding.metrics()[opens] > before, "it was tried more than once")
+            held(holding, 1)
+            fillers.close()
+            for _ in range(9):  # the queue has those who have left
+                connection = silent.accept()
+                try:
+                    connection.read_request()
+                except Closed:
+                    continue
+                connection.answer()
+                break
+            assert client.read_response().status == 200
 
 
 def test_calls_held_until_the_port_opens(holding, records):
