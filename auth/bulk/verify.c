@@ -25,6 +25,24 @@ check_minted(struct task *task, enum record_kind kind, const struct store_walk_e
 	}
 }
 
+/* The hosts of ports that are the gateway's own. */
+static void
+check_ports(struct task *task, enum record_kind kind, const struct store_walk_entry *entry)
+{
+	const struct job *job = kind == RECORD_JOB ? &entry->record->job : NULL;
+	char room[JOB_PORT_LABEL_MAX];
+
+	for (size_t i = 0; job != NULL && i < job->ports.count; i++) {
+		unsigned number = job->ports.items[i].number;
+
+		if (task_is_taken(task, kind, jg_job_port_label(job->id, (uint16_t)number, room)))
+			task_problem(task, kind, entry->id,
+			    "its port %u is not served, because its host would be the gateway's "
+			    "own (control.host or browser.host): give it another number",
+			    number);
+	}
+}
+
 static void
 check_record(struct task *task, enum record_kind kind, const struct store_walk_entry *entry)
 {
@@ -37,6 +55,8 @@ check_record(struct task *task, enum record_kind kind, const struct store_walk_e
 		task_problem(task, kind, entry->id,
 		    "not served, because its host would be the gateway's own (control.host or "
 		    "browser.host): register it under another id, then delete this one");
+	if (entry->record != NULL)
+		check_ports(task, kind, entry);
 	if (task_is_unminted(entry->record))
 		check_minted(task, kind, entry);
 }
@@ -85,6 +105,31 @@ check_gone(struct task *task, enum record_kind kind, const struct store_walk_ent
 		    "what the store keeps of it (made:...:of), since it is gone: %s", wrong);
 }
 
+static void
+check_job(struct task *task, enum record_kind kind, const struct store_walk_entry *entry)
+{
+	int len = (int)entry->id.len;
+	const char *id = entry->id.at;
+
+	if (slice_equal(entry->score, SLICE("unlisted")))
+		task_problem(task, kind, entry->id,
+		    "its record says that it is public, but no one gets in without a token, "
+		    "because "
+		    "the set of public jobs lacks it: jobgate job set --access public %.*s",
+		    len, id);
+	else if (slice_equal(entry->score, SLICE("listed")))
+		task_problem(task, kind, entry->id,
+		    "among the public jobs, but its record is not public: jobgate job set "
+		    "--access '' %.*s",
+		    len, id);
+	else
+		task_problem(task, kind, entry->id,
+		    "its port %.*s is not served, because job %.*s-%.*s has the same host: give "
+		    "the port another number, or that job another id",
+		    (int)entry->score.len, entry->score.at, len, id, (int)entry->score.len,
+		    entry->score.at);
+}
+
 int
 task_verify(struct task *task)
 {
@@ -96,6 +141,8 @@ task_verify(struct task *task)
 
 		if (result == TASK_OK)
 			result = task_walk(task, kind, TASK_WALK_INDEX, check_entry);
+		if (result == TASK_OK && kind == RECORD_JOB)
+			result = task_walk(task, kind, TASK_WALK_JOBS, check_job);
 		if (result == TASK_OK && kind == RECORD_TOKEN)
 			result = task_walk(task, kind, TASK_WALK_MADE, check_made);
 		if (result == TASK_OK && kind == RECORD_TOKEN)

@@ -69,6 +69,13 @@ void store_walk_made(
     struct store *store, const char *cursor, bool mend, store_walk_done *done, void *ctx);
 
 /*
+ * Find what is wrong between jobs of the index. Each entry has a job's id and, in place of the
+ * score, "unlisted" (its record says that it is public, and the set of public jobs lacks it),
+ * "listed" (the reverse), or the number of a port of it whose host is that of another job.
+ */
+void store_walk_jobs(struct store *store, const char *cursor, store_walk_done *done, void *ctx);
+
+/*
  * Find what the store keeps of tokens that are gone, but have created tokens: each has its id, in
  * place of the score its creator's ("" when that is not known), and as `why` its selector (NULL:
  * empty). An entry may come more than once. One that is cut_off is among those that created its own

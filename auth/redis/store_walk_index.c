@@ -4,6 +4,7 @@
 #include "auth/redis/arguments.h"
 #include "auth/redis/connection.h"
 #include "auth/redis/made_script.h"
+#include "auth/redis/public.h"
 #include "auth/redis/store_operation.h"
 #include "auth/redis/store_walk.h"
 
@@ -68,6 +69,32 @@ static const char script_walk_gone[] =
 		  "  end\n"
 		  "end\n"
 		  "return {step[1], #step[2], 0, found}\n";
+
+/*
+ * Finds jobs of the index whose record does not match the set of public jobs, and ports whose host
+ * is that of another job. ARGV as for script_walk_index, then the key of the set. Returns the same:
+ * with "unlisted" or "listed" as score, or with the number of the port. Records that break the
+ * rules by their size are left out.
+ */
+static const char script_walk_jobs[] =
+    "local step = redis.call('ZSCAN', KEYS[1], ARGV[2], 'COUNT', ARGV[3])\n"
+    "local found = {}\n"
+    "local function look(id)\n"
+    "  local size = redis.pcall('HLEN', ARGV[1] .. id)\n"
+    "  if type(size) == 'table' or size == 0 or size > 1024 then return end\n"
+    "  local public = redis.call('HGET', ARGV[1] .. id, 'access') == 'public'\n"
+    "  local listed = redis.pcall('SISMEMBER', ARGV[4], id) == 1\n"
+    "  if public and not listed then found[#found + 1] = {id, 'unlisted'} end\n"
+    "  if listed and not public then found[#found + 1] = {id, 'listed'} end\n"
+    "  for _, field in ipairs(redis.call('HKEYS', ARGV[1] .. id)) do\n"
+    "    local port = string.match(field, '^port:([1-9]%d?%d?%d?%d?)$')\n"
+    "    if port and redis.call('EXISTS', ARGV[1] .. id .. '-' .. port) == 1 then\n"
+    "      found[#found + 1] = {id, port}\n"
+    "    end\n"
+    "  end\n"
+    "end\n"
+    "for i = 1, #step[2], 2 do look(step[2][i]) end\n"
+    "return {step[1], #step[2] / 2, redis.call('ZCARD', KEYS[1]), found}\n";
 
 bool
 store_walk_cursor(const redisReply *reply, char out[STORE_WALK_CURSOR_MAX])
@@ -160,6 +187,19 @@ store_walk_made(
 		arguments_add_made_key(arguments, store, SLICE(""));
 		arguments_add(arguments, mend ? SLICE("1") : SLICE("0"));
 	}
+	store_run(store, &operation, arguments);
+	free(arguments);
+}
+
+void
+store_walk_jobs(struct store *store, const char *cursor, store_walk_done *done, void *ctx)
+{
+	struct operation operation = {
+	    .kind = RECORD_JOB, .read = read_index, .walk_done = done, .ctx = ctx};
+	struct arguments *arguments = index_arguments(store, script_walk_jobs, RECORD_JOB, cursor);
+
+	if (arguments != NULL)
+		arguments_add_text(arguments, "%s" PUBLIC_KEY, store_prefix(store));
 	store_run(store, &operation, arguments);
 	free(arguments);
 }

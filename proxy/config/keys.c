@@ -340,8 +340,9 @@ const struct config_key config_keys[] = {
 		"(502); one connection at a time is tried."},
     {"timeouts.start", TIME(timeouts.start), .default_value = "0s", .max = DAY,
 	.help =
-	    "How long requests are held for a job that is not up yet: it has no URL, or refuses "
-	    "connections for longer than timeouts.connect. Then they get 503; 0s: at once. A "
+	    "How long requests are held for a job that is not up yet: it has no URL, or takes no "
+	    "connections for longer than timeouts.connect: they are refused or time out, or its "
+	    "name has no address. Then they get 503; 0s: at once. A "
 	    "browser gets a page at once, which checks again by itself. A worker holds at most "
 	    "limits.connections requests."},
     {"timeouts.start_max", TIME(timeouts.start_max), .default_value = "300s", .max = DAY,

@@ -1,4 +1,4 @@
-"""Making jobs public: the API, the command line, exports and imports keep the record and the set of public jobs together."""
+"""Making jobs public: the API, the command line, exports, imports and `store verify` keep the record and the set of public jobs together."""
 
 import json
 
@@ -125,3 +125,29 @@ def test_export_and_import(source, target, store):  # noqa: F811
     assert lines.status == 0 and {line["id"]: line["access"] for line in map(json.loads, lines.out.splitlines())} == {public: "public", private: None}
     assert store("import", server=target, stdin=lines.out).status == 0
     assert target.client.smembers(SET) == {public} and store("verify", server=target).status == 0
+
+
+def test_verify(source, store):  # noqa: F811
+    records = Records(source.client)
+    unlisted, good, private = records.job("http://h:1", access="public"), records.job("http://h:1", access="public"), records.job("http://h:1")
+    source.client.zadd("jobgate:jobs", {unlisted: 1, good: 2, private: 3})
+    source.client.sadd(SET, good, private, "ended")
+    result = store("verify", server=source)
+    assert result.status == 1
+    assert f"job {unlisted}: " in result.err and f"job {private}: " in result.err
+    assert "ended" not in result.err and good not in result.err
+
+
+def test_verify_names_collisions(source, store):  # noqa: F811
+    """A port, and the job that has its host."""
+    records = Records(source.client)
+    records.job("http://h:1", job_id="a", **{"port:9000": "http://h:2", "port:9001": "http://h:3"})
+    source.client.zadd("jobgate:jobs", {"a": 1})
+    assert store("verify", server=source).status == 0
+    records.job("nonsense", job_id="a-9000")  # broken: it has the host all the same
+    source.client.zadd("jobgate:jobs", {"a-9000": 2})
+    result = store("verify", server=source)
+    assert result.status == 1 and "job a: its port 9000 is not served, because job a-9000 has the same host" in result.err
+    assert "9001" not in result.err
+    source.client.delete("jobgate:job:a-9000")
+    assert store("verify", server=source).status == 0
