@@ -251,8 +251,9 @@ exchange_decide(struct exchange *exchange, const struct claim *claim, struct loo
 	if (exchange->route.port != 0)
 		verdict = exchange_port_verdict(exchange, verdict);
 	if (verdict != VERDICT_ALLOW) {
+		/* A sign-in is for a token that reaches the job. */
 		if (jg_evidence_of_public(evidence, verdict) &&
-		    exchange->state == EXCHANGE_AUTHORIZING)
+		    exchange->state == EXCHANGE_AUTHORIZING && !exchange->route.names_sign_in)
 			verdict = decide_without_token(lookup);
 		if (evidence->token == NULL &&
 		    (verdict == VERDICT_PUBLIC || verdict == VERDICT_NO_URL))
