@@ -158,6 +158,20 @@ def test_one_sign_in_opens_all_jobs_in_reach(scene, scene_of, gateway, visitor, 
     eventually(lambda: status(first, visitor) == 401 and status(second, visitor) == 401, "the first sign-in to end")
 
 
+def test_a_public_job_takes_no_sign_in_that_does_not_reach_it(scene, scene_of, gateway, visitor, records):
+    """Everyone gets in there, but a sign-in is for a token that reaches the job, also while the job has no URL."""
+    beyond = scene_of(gateway)
+    records.client.hset(records.job_key(scene.job), "label:team", "a")
+    signed_in(scene, visitor, records.token(selector="team=a"))
+    way = visitor.way(page(beyond))
+    for url in [beyond.backend.url, ""]:
+        records.client.hset(records.job_key(beyond.job), mapping={"access": "public", "url": url})
+        records.client.sadd("jobgate:public", beyond.job)
+        eventually(lambda: status(beyond, visitor) == (200 if url else 503), "the job is public")
+        shown = visitor.ask(way)
+        assert shown.status == 200 and "does not reach this job" in texts_of(shown)
+
+
 def test_a_port_of_a_job_needs_no_second_sign_in(scene, gateway, visitor, records):
     with Backend() as backend:
         records.client.hset(records.job_key(scene.job), "port:9000", backend.url)
