@@ -101,7 +101,8 @@ draw_request(struct client *client, struct exchange_plan *plan)
 		plan->job = -1;
 	else if (scenario->ports && random_chance(random, 300))
 		plan->port = random_chance(random, 400) ? PORT_IN_PATH : PORT_IN_HOST;
-	if (scenario->tunnels && !plan->fills && random_chance(random, 30)) {
+	if (scenario->tunnels && !plan->fills &&
+	    random_chance(random, plan->port != NO_PORT ? 200 : 30)) {
 		plan->tunnel = true;
 		plan->answer_len = random_skewed(random, 64, 20000) / 64 * 64;
 		plan->piece = 64 * random_between(random, 1, 8);

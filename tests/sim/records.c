@@ -283,7 +283,7 @@ leads_somewhere(const struct records *records, const struct job_state *state)
 static void
 change_port(struct records *records, struct job_state *state)
 {
-	bool loses = state->port != NO_BACKEND && random_chance(&records->port_random, 500);
+	bool loses = state->port != NO_BACKEND && random_chance(&records->port_random, 700);
 	uint64_t urls = records->backends + records->strange;
 
 	state->port = loses ? NO_BACKEND : (int)random_below(&records->port_random, urls);
