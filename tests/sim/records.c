@@ -36,6 +36,18 @@ records_key(const struct records *records, const char *kind, const char *id)
 }
 
 static void
+write_mint(struct records *records)
+{
+	char text[MINT_KEY_TEXT_LEN + 1];
+
+	if (!records->minted)
+		return;
+	jg_mint_key_format(records->mint_key, text);
+	redis_do(records->redis, (const char *[]){"SET", "jobgate:mint", text, NULL});
+	redis_do(records->redis, (const char *[]){"SET", "jobgate:mint:enforced", "1", NULL});
+}
+
+static void
 write_token(struct records *records, struct token_history *token, const struct token_state *state)
 {
 	char key[64], hash[65], version[16], selector[32] = "";
@@ -49,6 +61,9 @@ write_token(struct records *records, struct token_history *token, const struct t
 		redis_do(records->redis, (const char *[]){"DEL", key, NULL});
 		return;
 	}
+	/* A store that was emptied gets its key back before any token, as an import does it. */
+	if (redis_keys_find(&records->redis->keys, "jobgate:mint") == NULL)
+		write_mint(records);
 	records_hash_of(token, state->value, hash);
 	snprintf(version, sizeof(version), "%u", token->version);
 	if (state->label != NO_LABEL)
@@ -97,18 +112,6 @@ records_new_value(struct records *records, struct token_history *token)
 	jg_token_value_make(slice_of(token->id), records->minted ? records->mint_key : NULL, value);
 	value[TOKEN_VALUE_LEN] = '\0';
 	token->version++;
-}
-
-static void
-write_mint(struct records *records)
-{
-	char text[MINT_KEY_TEXT_LEN + 1];
-
-	if (!records->minted)
-		return;
-	jg_mint_key_format(records->mint_key, text);
-	redis_do(records->redis, (const char *[]){"SET", "jobgate:mint", text, NULL});
-	redis_do(records->redis, (const char *[]){"SET", "jobgate:mint:enforced", "1", NULL});
 }
 
 void
