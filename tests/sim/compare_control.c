@@ -97,7 +97,7 @@ patch(struct comparison *comparison, unsigned plain, const char *record)
 	run(comparison, plain,
 	    (const char *[]){"EVAL", script_patch, "2", record, "jobs", "0", DRAW("0", "0", "1"),
 		DRAW("then", "now"), DRAW("2", "1"), DRAW("0", "1"), DRAW("2", "1"), DRAW("0", "1"),
-		DRAW("0", "-1", "9"), "2", DRAW("url", "label:x", "port:80"), DRAW("1", "2"),
+		DRAW("0", "-1", "9"), "2", DRAW("url", "access", "port:80"), DRAW("1", "public"),
 		DRAW("label:y", "port:443", "port:99"), DRAW("1", "2"),
 		DRAW("label:team", "port:80"), NULL});
 }
@@ -120,8 +120,8 @@ step_jobs(struct comparison *comparison, unsigned which, unsigned plain)
 		run(comparison, plain,
 		    (const char *[]){"EVAL", script_create, "3", record, "jobs", "token:", "", "0",
 			"quota:", "job:", "", id, DRAW("1", "2"), DRAW("0", "30"), "url", "u",
-			DRAW("label:team", "port:80", "port:443"), "x", "lease", DRAW("30", "no"),
-			NULL});
+			DRAW("label:team", "port:80", "port:443"), "x", "access",
+			DRAW("public", "no"), "lease", DRAW("30", "no"), NULL});
 		return;
 	case 3:
 		patch(comparison, plain, record);
@@ -145,6 +145,7 @@ step_jobs(struct comparison *comparison, unsigned which, unsigned plain)
 	default:
 		compare(comparison, which, (const char *[]){"HGETALL", record, NULL});
 		compare(comparison, which, (const char *[]){"PTTL", record, NULL});
+		compare(comparison, which, (const char *[]){"SCARD", "public", NULL});
 	}
 }
 

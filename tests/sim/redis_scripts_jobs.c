@@ -74,6 +74,27 @@ is_port_of_another(struct call *call)
 	    script_join("port:", dash + 1, "").at, &value);
 }
 
+/* ---- public.h ---- */
+
+/* list(): brings the set of public jobs in line with the record. No run has so many that it is
+ * full. */
+static void
+list_public(struct call *call)
+{
+	const char *record = call->words[3], *id = id_of(record);
+	size_t len = (size_t)(id - record), job = strlen("job:");
+	struct text set, access;
+
+	if (len < job || strncmp(id - job, "job:", job) != 0)
+		return;
+	snprintf(set.at, sizeof(set.at), "%.*spublic", (int)(len - job), record);
+	script_field(call, record, "access", &access);
+	if (strcmp(access.at, "public") == 0)
+		DO(call, "SADD", set.at, id);
+	else
+		DO(call, "SREM", set.at, id);
+}
+
 /* ---- creating, deleting, leases ---- */
 
 static void
@@ -101,6 +122,7 @@ script_create_job_run(struct call *call)
 	}
 	DO(call, "ZADD", call->words[4], argv[1], argv[0]);
 	script_do_list(call, "HSET", record, argv + 3, count);
+	list_public(call);
 	if (strcmp(argv[2], "0") != 0)
 		start_lease(call, record, argv[2]);
 	redis_reply_number(call, 1);
@@ -125,6 +147,7 @@ script_delete_job_run(struct call *call)
 		DO(call, "ZADD", index, "0", "-");
 		DO(call, "ZREM", index, "-");
 	}
+	list_public(call);
 	redis_reply_number(call, lives);
 }
 
@@ -209,6 +232,7 @@ write_patch(const struct patch *patch, const char *updated_at, const char *lease
 		DO(call, "HDEL", patch->record, patch->gone[i].at);
 	for (size_t i = 0; i < patch->pair_words; i += 2)
 		DO(call, "HSET", patch->record, patch->pairs[i], patch->pairs[i + 1]);
+	list_public(call);
 	if (lease[0] == '-')
 		DO(call, "PERSIST", patch->record);
 	else if (strcmp(lease, "0") != 0)
@@ -286,6 +310,7 @@ create_registered(struct call *call, const char *record, const char *const *argv
 	DO(call, "ZADD", call->words[4], argv[2], argv[1]);
 	DO(call, "HSET", record, "registered_by", argv[0]);
 	script_do_list(call, "HSET", record, argv + 4, count);
+	list_public(call);
 	start_lease(call, record, argv[3]);
 	reply_record(call, 1, record);
 }
@@ -349,5 +374,6 @@ script_unregister_run(struct call *call)
 	}
 	DO(call, "ZREM", call->words[4], argv[1]);
 	DO(call, "DEL", record);
+	list_public(call);
 	redis_reply_number(call, 1);
 }
