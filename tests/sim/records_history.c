@@ -253,6 +253,7 @@ adopt_token(struct records *records, struct token_history *token)
 		records->confirmed_lost += token->states[i - 1].confirmed && !was_lost;
 	}
 	state = records_next_token_state(records, token);
+	state->span.offset--; /* it is what the server has had */
 	records_read_token(token, key, state);
 	if (state->exists && key->ends_ms != 0)
 		records_end_token_at(records, token, key->ends_ms * NS_PER_MS);
@@ -293,6 +294,7 @@ adopt_job(struct records *records, struct job_history *job)
 		records->confirmed_lost += job->states[i - 1].confirmed && !was_lost;
 	}
 	state = records_next_job_state(records, job);
+	state->span.offset--;
 	records_read_job(records, key, state);
 	if (state->exists && key->ends_ms != 0)
 		records_end_job_at(records, job, key->ends_ms * NS_PER_MS);
