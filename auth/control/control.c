@@ -340,11 +340,12 @@ control_run(const struct control_setup *setup)
 		goto done;
 	}
 	run.fixed_job = fixed_job_watch(run.base, run.control.store, &setup->settings, &setup->log);
-	run.registration =
-	    registration_new(run.base, run.control.store, &setup->settings, &setup->log);
+	run.registration = registration_new(
+	    run.base, run.control.store, &setup->settings, setup->mark, &setup->log);
 	if (event_base_dispatch(run.base) == 0)
 		status = 0;
-	registration_finish(run.registration, run.base);
+	registration_finish(run.registration, run.base,
+	    setup->hands_over != NULL && setup->hands_over(setup->observe_ctx));
 	uses_writer_finish(run.control.uses, run.base);
 done:
 	end(&run);

@@ -20,11 +20,14 @@ struct control_setup {
 	 */
 	struct control_settings settings;
 	struct token_limits token_limits; /* of tokens whose records have none of their own */
-	const char *gateway_secret;  /* shared with the workers: CONTROL_SECRET_TEXT hex digits */
+	const char *gateway_secret; /* shared with the workers: CONTROL_SECRET_TEXT hex digits */
+	/* Of its registrations (jobs.register): STORE_MARK_LEN characters a-z and 0-9 that no other
+	 * gateway has, and the next control process of this one has, too. */
+	const char *mark;
 	const char *store_dir;	     /* the directory of a private store; NULL for another store */
 	const struct tuning *tuning; /* NULL: jg_tuning */
 	struct log log;
-	void *observe_ctx; /* the ctx of ready, metrics, beat, uses_take and workers */
+	void *observe_ctx; /* the ctx of ready, metrics, beat, uses_take, hands_over and workers */
 	/* False, with a sentence in why, while the gateway cannot serve; NULL: no such check. */
 	bool (*ready)(void *ctx, char *why, size_t cap);
 	/* The text of /metrics in Prometheus' format, which the caller frees; NULL: none. */
@@ -34,6 +37,9 @@ struct control_setup {
 	 * NULL: none are noted.
 	 */
 	size_t (*uses_take)(void *ctx, struct token_use *out, size_t most);
+	/* True when another control process takes over what this one has registered; NULL: false.
+	 */
+	bool (*hands_over)(void *ctx);
 	/* How many workers take connections; NULL: that is not known. */
 	size_t (*workers)(void *ctx);
 	/* Opens the resolver for names in store_url. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "auth/control/caller.h"
+#include "auth/control/scope.h"
 #include "jobgate/check.h"
 #include "jobgate/clock.h"
 
@@ -125,7 +126,7 @@ static bool
 is_room(struct events *events, struct call *call)
 {
 	const struct reader *other;
-	size_t local = 0, remote = 0, scoped = 0, of_token = 0;
+	size_t local = 0, remote = 0, scoped = 0, related = 0, of_token = 0;
 
 	sweep(events);
 	TAILQ_FOREACH(other, &events->readers, link)
@@ -138,16 +139,19 @@ is_room(struct events *events, struct call *call)
 		}
 		remote++;
 		scoped += held->scope.count > 0;
+		related += scope_shares(&held->scope, &call->scope);
 		of_token += call->token != NULL &&
 			    slice_equal(held->token->token.id, call->token->token.id);
 	}
-	if (call->token == NULL ? local < READERS_LOCAL_MAX
-				: remote < READERS_MAX && of_token < READERS_OF_TOKEN_MAX &&
-				      (call->scope.count == 0 || scoped < READERS_SCOPED_MAX))
+	if (call->token == NULL
+		? local < READERS_LOCAL_MAX
+		: remote < READERS_MAX && of_token < READERS_OF_TOKEN_MAX &&
+		      (call->scope.count == 0 ||
+			  (scoped < READERS_SCOPED_MAX && related < READERS_RELATED_MAX)))
 		return true;
 	call_refuse(call, 429, NULL,
-	    "too many read events already (%d, %d with a label selector, %d with one token): try "
-	    "again when one of them has ended",
+	    "too many read events already (%d, %d with a label selector, %d with one token or one "
+	    "label in common): try again when one of them has ended",
 	    READERS_MAX, READERS_SCOPED_MAX, READERS_OF_TOKEN_MAX);
 	return false;
 }

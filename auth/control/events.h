@@ -16,9 +16,13 @@
 struct events;
 struct control;
 
-/* Readers with a token, of these such with a label selector, and those of one token. */
+/*
+ * Readers with a token, of these such with a label selector, of these such with a label in common,
+ * and those of one token.
+ */
 #define READERS_MAX 16
 #define READERS_SCOPED_MAX 8
+#define READERS_RELATED_MAX 4
 #define READERS_OF_TOKEN_MAX 4
 #define READERS_LOCAL_MAX 32 /* at the local socket, without a token */
 

@@ -1,7 +1,6 @@
 /* registration.c - keeps the record of a sidecar's job in the store. */
 #include "auth/control/registration.h"
 
-#include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +20,7 @@ struct registration {
 	struct event_base *last_loop; /* with registration_finish: it ends with the next answer */
 	struct label labels[SELECTOR_LABELS_MAX];
 	struct job job; /* all but its times */
-	char mark[STORE_MARK_LEN + 1];
+	const char *mark;
 	bool held; /* the lease has been renewed here */
 	bool under_way;
 	char told[TOLD_MAX]; /* what was logged last */
@@ -135,34 +134,22 @@ step(evutil_socket_t fd, short events, void *ctx)
 	    registration->store, &record, now_ms, registration->mark, registered, registration);
 }
 
-/* No other gateway, and no other run of this one, has the same. */
-static bool
-mark_make(char out[STORE_MARK_LEN + 1])
-{
-	unsigned char random[STORE_MARK_LEN / 2];
-
-	if (RAND_bytes(random, sizeof(random)) != 1)
-		return false;
-	for (size_t i = 0; i < sizeof(random); i++)
-		snprintf(out + 2 * i, 3, "%02x", random[i]);
-	return true;
-}
-
 struct registration *
 registration_new(struct event_base *base, struct store *store,
-    const struct control_settings *settings, const struct log *log)
+    const struct control_settings *settings, const char *mark, const struct log *log)
 {
 	const struct timeval now = {0};
 	struct registration *registration;
 	size_t bad;
 
-	if (settings->register_ms == 0)
+	if (settings->register_ms == 0 || mark == NULL)
 		return NULL;
 	registration = calloc(1, sizeof(*registration));
 	if (registration == NULL)
 		return NULL;
 	registration->store = store;
 	registration->settings = settings;
+	registration->mark = mark;
 	registration->log = log;
 	registration->job = (struct job){.id = slice_of(settings->fixed_job),
 	    .labels.items = registration->labels,
@@ -173,8 +160,7 @@ registration_new(struct event_base *base, struct store *store,
 	jg_selector_parse(slice_of(settings->fixed_labels), registration->labels,
 	    &registration->job.labels.count, &bad);
 	registration->timer = evtimer_new(base, step, registration);
-	if (mark_make(registration->mark) && registration->timer != NULL &&
-	    event_add(registration->timer, &now) == 0)
+	if (registration->timer != NULL && event_add(registration->timer, &now) == 0)
 		return registration;
 	registration_free(registration);
 	return NULL;
@@ -206,7 +192,7 @@ turn(struct event_base *base)
 }
 
 void
-registration_finish(struct registration *registration, struct event_base *base)
+registration_finish(struct registration *registration, struct event_base *base, bool hands_over)
 {
 	if (registration == NULL)
 		return;
@@ -214,7 +200,7 @@ registration_finish(struct registration *registration, struct event_base *base)
 	registration->last_loop = base;
 	if (registration->under_way) /* what it makes must be known, to be deleted */
 		turn(base);
-	if (registration->under_way || !registration->held)
+	if (registration->under_way || !registration->held || hands_over)
 		return;
 	registration->under_way = true;
 	store_job_unregister(registration->store, registration->job.id, registration->mark,

@@ -10,6 +10,17 @@ scope_has(const struct label_set *scope, const struct record *record)
 	return jg_selector_match(scope, record_labels(record));
 }
 
+bool
+scope_shares(const struct label_set *a, const struct label_set *b)
+{
+	for (size_t i = 0; i < a->count; i++)
+		for (size_t j = 0; j < b->count; j++)
+			if (slice_equal(a->items[i].name, b->items[j].name) &&
+			    slice_equal(a->items[i].value, b->items[j].value))
+				return true;
+	return false;
+}
+
 enum scope_merge
 scope_add(const struct label_set *scope, struct label *labels, size_t *count, size_t max,
     struct slice *culprit)

@@ -56,8 +56,10 @@ ask(struct call *call)
 		call_refuse(call, 503, NULL, "the gateway is shutting down");
 		return;
 	}
-	if (call->token != NULL)
+	if (call->token != NULL) {
 		question->by = call->token->token.id;
+		question->scope = &call->scope;
+	}
 	if (!call->local && workers_are_busy(control->workers, question)) {
 		call_refuse(call, 429, NULL,
 		    "too many calls about sessions run (one at a time for each token): try again "

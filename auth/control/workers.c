@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "auth/control/scope.h"
 #include "auth/control/workers_state.h"
 
 #include "jobgate/clock.h"
@@ -14,7 +15,8 @@
 
 /* Of callers with tokens, waiting or being answered. */
 #define QUESTIONS_MAX 16
-#define QUESTIONS_SCOPED_MAX 8 /* of these, of tokens with a label selector */
+#define QUESTIONS_SCOPED_MAX 8	/* of these, of tokens with a label selector */
+#define QUESTIONS_RELATED_MAX 4 /* of these, of such with a label in common */
 
 static void go_on(struct workers *workers);
 
@@ -259,16 +261,19 @@ bool
 workers_are_busy(const struct workers *workers, const struct session_question *question)
 {
 	const struct session_question *other;
-	size_t scoped = 0;
+	size_t scoped = 0, related = 0;
 
 	TAILQ_FOREACH(other, &workers->questions, link)
 	{
 		if (slice_equal(other->by, question->by))
 			return true;
 		scoped += other->order.filter.scoped != 0;
+		related += other->scope != NULL && question->scope != NULL &&
+			   scope_shares(other->scope, question->scope);
 	}
 	return workers->question_count >= QUESTIONS_MAX ||
-	       (question->order.filter.scoped && scoped >= QUESTIONS_SCOPED_MAX);
+	       (question->order.filter.scoped &&
+		   (scoped >= QUESTIONS_SCOPED_MAX || related >= QUESTIONS_RELATED_MAX));
 }
 
 void

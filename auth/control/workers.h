@@ -26,6 +26,8 @@ struct session_question {
 	struct session_id from; /* only sessions that a list shows after this one; zero: all */
 	bool of_one;		/* only the session `from` itself */
 	struct slice by;	/* the id of the asking token; empty: a local caller */
+	const struct label_set *scope; /* that token's selector, which outlives the question; or
+					  NULL */
 	/*
 	 * True when nobody waits for the answer any more: no other worker is asked, and those count
 	 * as silent. NULL: somebody does.
@@ -65,7 +67,8 @@ void workers_ask(struct workers *workers, struct session_question *question);
 /*
  * True when a question of the same token waits or is being answered, or when there are so many
  * questions that callers with a token must not add this one. Those whose token has a label selector
- * leave some room for the others, because they may make any number of tokens.
+ * leave some room for the others, because they may make any number of tokens, and those whose
+ * selectors have a label in common leave room for other selectors.
  */
 bool workers_are_busy(const struct workers *workers, const struct session_question *question);
 

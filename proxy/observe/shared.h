@@ -140,6 +140,8 @@ struct shared_stats {
 	counter certificate_expiry[CERTIFICATE_USE_COUNT];
 	struct log_losses supervisor_log, control_log, redis_log; /* redis: until it is exec'd */
 	counter control_beats, control_silent_ms;		  /* as those of a worker */
+	/* 1: the control process ends for another one, which keeps what it has registered. */
+	counter control_hands_over;
 	counter hung;		/* processes that were ended because they hung */
 	counter failed_checks;	/* processes that ended themselves at a CHECK */
 	counter orphan_changes; /* counts changes of any worker's `orphaned` */

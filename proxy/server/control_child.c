@@ -70,6 +70,14 @@ control_uses_take(void *ctx, struct token_use *out, size_t most)
 	return count;
 }
 
+static bool
+control_hands_over(void *ctx)
+{
+	const struct supervisor *supervisor = ctx;
+
+	return counter_get(&supervisor->stats->control_hands_over) != 0;
+}
+
 static size_t
 control_workers(void *ctx)
 {
@@ -90,6 +98,7 @@ control_setup_of(struct supervisor *supervisor)
 	    .settings = config->control.process,
 	    .token_limits = config->limits.token,
 	    .gateway_secret = supervisor->control_secret,
+	    .mark = supervisor->registration_mark,
 	    .store_dir = supervisor->private_redis ? config->store.state_dir : NULL,
 	    .log = supervisor->log,
 	    .observe_ctx = supervisor,
@@ -98,6 +107,7 @@ control_setup_of(struct supervisor *supervisor)
 	    .resolver_open = resolver_open,
 	    .beat = control_beat,
 	    .uses_take = control_uses_take,
+	    .hands_over = control_hands_over,
 	    .workers = control_workers,
 	};
 
@@ -112,12 +122,23 @@ control_child_run(struct supervisor *supervisor)
 {
 	const struct control_setup setup = control_setup_of(supervisor);
 
+	counter_set(&supervisor->stats->control_hands_over, 0);
 	jg_check_log(&supervisor->log);
 	listeners_close(&supervisor->listeners, false);
 	tls_material_forget(supervisor, true);
 	OPENSSL_cleanse(supervisor->session_key, sizeof(supervisor->session_key));
 	supervisor_close_log(supervisor);
 	return control_run(&setup);
+}
+
+/* True when the next control process registers the same: then nothing must be missing meanwhile. */
+static bool
+registers_the_same(const struct control_settings *has, const struct control_settings *wanted)
+{
+	return has->register_ms == wanted->register_ms &&
+	       text_equal(has->fixed_job, wanted->fixed_job) &&
+	       text_equal(has->fixed_labels, wanted->fixed_labels) &&
+	       text_equal(has->register_url, wanted->register_url);
 }
 
 void
@@ -130,8 +151,11 @@ control_child_follow(struct supervisor *supervisor)
 	if (!control_settings_equal(&has->control.process, &wanted->control.process) ||
 	    has->control.metrics_tokens != wanted->control.metrics_tokens ||
 	    has->metrics.jobs_max != wanted->metrics.jobs_max ||
-	    memcmp(&has->limits.token, &wanted->limits.token, sizeof(has->limits.token)) != 0)
+	    memcmp(&has->limits.token, &wanted->limits.token, sizeof(has->limits.token)) != 0) {
+		counter_set(&supervisor->stats->control_hands_over,
+		    registers_the_same(&has->control.process, &wanted->control.process));
 		supervision_restart(supervisor->supervision, SLOT_CONTROL, CONTROL_PATIENCE_MS,
 		    supervisor_clock_ms());
+	}
 	supervisor->control_config = wanted;
 }

@@ -29,11 +29,29 @@ take_over(struct supervisor *supervisor)
 	return good;
 }
 
+/* Unlike the secret, the mark of registrations is another one after an upgrade: for a while, both
+ * binaries have a control process. */
+static bool
+make_mark(char mark[STORE_MARK_LEN + 1])
+{
+	unsigned char random[STORE_MARK_LEN / 2];
+
+	if (RAND_bytes(random, sizeof(random)) != 1)
+		return false;
+	for (size_t i = 0; i < sizeof(random); i++)
+		snprintf(mark + 2 * i, 3, "%02x", random[i]);
+	return true;
+}
+
 bool
 control_secret_make(struct supervisor *supervisor)
 {
 	unsigned char random[CONTROL_SECRET_LEN];
 
+	if (!make_mark(supervisor->registration_mark)) {
+		log_error(&supervisor->log, "no random bytes for the mark of registrations");
+		return false;
+	}
 	if (take_over(supervisor))
 		return true;
 	if (RAND_bytes(random, sizeof(random)) != 1) {

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include "auth/redis/store.h"
 #include "config/config.h"
 #include "jobgate/control_fields.h"
 #include "jobgate/log.h"
@@ -75,6 +76,7 @@ struct supervisor {
 	unsigned char session_key[32]; /* seals browsers' sessions */
 	/* The secret by which the control process recognizes our workers; hex; wiped at the end. */
 	char control_secret[CONTROL_SECRET_TEXT + 1];
+	char registration_mark[STORE_MARK_LEN + 1]; /* of its control processes */
 	struct shared_stats *stats; /* one part for each worker that may run at the same time */
 	struct supervisor_limits limits;
 	struct redis_child redis;

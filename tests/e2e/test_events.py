@@ -348,13 +348,20 @@ def test_a_thousand_that_want_to_read(behind, records):
 
 
 def test_scoped_readers_leave_room_for_the_others(gateways, records, team):
+    """4 whose selectors have a label in common, however many tokens they make; 8 with selectors in all."""
     gateway = gateways.start()
     local = Control(gateway.socket_path)
-    scoped = [Events(local.by(records.token("operator", team))) for _ in range(9)]
-    assert [events.head.status for events in scoped] == 8 * [200] + [429]
+
+    def read(selectors):
+        streams = [Events(local.by(records.token("operator", selector))) for selector in selectors]
+        return streams, [events.head.status for events in streams]
+    first, statuses = read([team] + [f"{team},number={number}" for number in range(5)])
+    assert statuses == 4 * [200] + 2 * [429]
+    others, statuses = read([f"other=x{number}" for number in range(5)])
+    assert statuses == 4 * [200] + [429]
     with Events(local.by(records.token("operator"))) as other, Events(local) as without:
         other.started(), without.started()
-    for events in scoped:
+    for events in first + others:
         events.client.close()
 
 

@@ -11,6 +11,7 @@ from harness.process import eventually
 from harness.raw import Backend
 from harness.scene import request_bytes
 from harness.store import RedisServer, random_id
+from test_reload import write
 
 LABELS = {"team": "blue", "example.org/model": "base"}
 
@@ -145,10 +146,31 @@ def test_a_control_process_that_is_killed(sidecar, records):
     """The next one takes the record over."""
     gateway, job = sidecar()
     says(gateway, "is registered")
-    made, mark = record(records, job)["created_at"], record(records, job)["registered_by"][:16]
+    made = record(records, job)
     os.kill(gateway.control_process(), signal.SIGKILL)
-    eventually(lambda: mark not in record(records, job)["registered_by"], "the next one to have it alone")
-    assert record(records, job)["created_at"] == made
+    eventually(lambda: gateway.program.log().count("is registered") == 2, "the next one to have it")
+    assert record(records, job)["created_at"] == made["created_at"]
+    gateway.stop()
+    assert record(records, job) == {}
+
+
+def test_a_reload_leaves_no_gap(sidecar, records):
+    """It restarts the control process, which hands the record over; other labels are registered anew."""
+    gateway, job = sidecar()
+    says(gateway, "is registered")
+    made, control, seen = record(records, job)["created_at"], gateway.control_process(), []
+    write(gateway, {"control": {"scope_jobs": 7}})
+    gateway.program.send_signal(signal.SIGHUP)
+
+    def renewed():
+        seen.append(record(records, job))
+        return gateway.program.log().count("is registered") == 2
+    eventually(renewed, "the next control process to have it")
+    assert gateway.control_process() != control
+    assert {found.get("created_at") for found in seen} == {made}
+    write(gateway, {"jobs": {"labels": {"team": "green"}}})
+    gateway.program.send_signal(signal.SIGHUP)
+    eventually(lambda: record(records, job).get("label:team") == "green", "the new labels")
     gateway.stop()
     assert record(records, job) == {}
 

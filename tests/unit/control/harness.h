@@ -152,6 +152,7 @@ control_fork(struct world *world)
 		    .idle_ms = 30000,
 		},
 	    .gateway_secret = WORKERS_SECRET,
+	    .mark = "0123456789abcdef",
 	    .log = {.fd = open(world->log_path, O_CREAT | O_WRONLY | O_APPEND, 0600),
 		.level = LOG_LEVEL_INFO,
 		.process = "control"},

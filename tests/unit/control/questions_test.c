@@ -370,6 +370,34 @@ scoped_tokens_leave_room_for_others(void **state)
 	assert_int_equal(others_answered, 8);
 }
 
+/* However many tokens an operator makes, they all have its labels. */
+static void
+selectors_with_a_label_in_common_leave_room_for_others(void **state)
+{
+	static const char ids[] = "abcdefghijklmnopqrstuvwxyz";
+	struct label labels[5][2];
+	struct label_set scopes[5];
+	struct session_question many[5];
+
+	(void)state;
+	for (size_t i = 0; i < 5; i++) {
+		labels[i][0] = (struct label){SLICE("team"), SLICE("a")};
+		labels[i][1] = (struct label){SLICE("number"), {ids + i, 1}};
+		scopes[i] = (struct label_set){.items = labels[i], .count = 2};
+		many[i] = (struct session_question){
+		    .answered = on_other_answered, .by = {ids + i, 1}, .scope = &scopes[i]};
+		many[i].order.filter.scoped = true;
+		assert_int_equal(workers_are_busy(workers, &many[i]), i == 4);
+		if (i < 4)
+			workers_ask(workers, &many[i]);
+	}
+	labels[4][0].value = SLICE("b");
+	assert_false(workers_are_busy(workers, &many[4]));
+	workers_free(workers);
+	workers = NULL;
+	assert_int_equal(others_answered, 4);
+}
+
 /* Those who left do not let others wait for a worker that is stopped. */
 static void
 what_nobody_waits_for_is_not_asked(void **state)
@@ -461,6 +489,7 @@ main(void)
 	    TEST(what_does_not_speak_the_protocol_is_closed),
 	    TEST(one_question_of_a_token_at_a_time),
 	    TEST(scoped_tokens_leave_room_for_others),
+	    TEST(selectors_with_a_label_in_common_leave_room_for_others),
 	    TEST(what_nobody_waits_for_is_not_asked),
 	    TEST(cuts_have_a_deadline),
 	    TEST(flags_of_a_worker_may_have_any_value),
