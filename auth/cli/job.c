@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/moment.h"
+#include "jobgate/clock.h"
+
 static const struct argp_option create_options[] = {
     {"label", KEY_LABEL, "name=value", 0, "Label of the job; may be repeated", 0},
     {"port", KEY_PORT, "PORT=URL", 0,
@@ -15,6 +18,8 @@ static const struct argp_option create_options[] = {
 
 static const struct argp_option list_options[] = {
     {"label", KEY_LABEL, "name=value", 0, "Only jobs with this label; may be repeated", 0},
+    {"idle-for", KEY_IDLE_FOR, "DURATION", 0,
+	"Only jobs that exist for this time, such as 1h, and to which no request came in it", 0},
     {0},
 };
 
@@ -64,10 +69,16 @@ list_run(struct command_context *context)
 {
 	const struct options *options = context->options;
 	char *path = strdup("/v1/jobs?limit=1000");
+	char since[MOMENT_TEXT_MAX];
 	int result;
 
 	for (size_t i = 0; i < options->label_count; i++)
 		path = command_query(path, "label", options->labels[i]);
+	if (options->idle_for_s != 0) {
+		moment_format(
+		    (clock_ms(CLOCK_REALTIME) / 1000 - options->idle_for_s) * 1000, since);
+		path = command_query(path, "idle_since", since);
+	}
 	result = command_list(context, path, RECORD_JOB);
 	free(path);
 	return result;

@@ -145,6 +145,8 @@ set_option(struct options *options, int key, char *arg)
 		return true;
 	case KEY_UNUSED_FOR:
 		return parse_duration("unused-for", arg, UNUSED_MAX_S, &options->unused_for_s);
+	case KEY_IDLE_FOR:
+		return parse_duration("idle-for", arg, UNUSED_MAX_S, &options->idle_for_s);
 	case KEY_EXPIRES_BEFORE:
 		options->expires_before = arg;
 		return true;

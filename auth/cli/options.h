@@ -40,6 +40,7 @@ struct options {
 	size_t port_count;
 	const char *created_by;	    /* of the tokens to list */
 	uint64_t unused_for_s;	    /* the same; 0: not given */
+	uint64_t idle_for_s;	    /* the same */
 	const char *expires_before; /* the same; NULL: not given */
 	const char *name;	    /* the name of the tokens to list */
 	const char *of_token;	    /* id or name of the token whose sessions are meant */
@@ -77,6 +78,7 @@ enum option_key {
 	KEY_CASCADE,
 	KEY_CREATED_BY,
 	KEY_UNUSED_FOR,
+	KEY_IDLE_FOR,
 	KEY_EXPIRES_BEFORE,
 	KEY_OF_TOKEN,
 	KEY_ADDRESS,

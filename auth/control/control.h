@@ -7,9 +7,9 @@
 
 #include "jobgate/limits.h"
 #include "jobgate/log.h"
+#include "jobgate/record_use.h"
 #include "jobgate/resolver.h"
 #include "jobgate/settings.h"
-#include "jobgate/token_use.h"
 #include "jobgate/tuning.h"
 
 /* All text outlives the run, and so do the ranges. */
@@ -36,7 +36,7 @@ struct control_setup {
 	 * Takes up to `most` uses of tokens that workers have noted, into out; returns how many.
 	 * NULL: none are noted.
 	 */
-	size_t (*uses_take)(void *ctx, struct token_use *out, size_t most);
+	size_t (*uses_take)(void *ctx, struct record_use *out, size_t most);
 	/* True when another control process takes over what this one has registered; NULL: false.
 	 */
 	bool (*hands_over)(void *ctx);

@@ -114,6 +114,9 @@ set(struct slice name, struct slice value, enum record_kind kind, const unsigned
 	if (kind == RECORD_JOB && slice_equal(name, SLICE("label")))
 		return add_label(value, out) ||
 		       wrong(error, "label", "a label is name=value; at most 16 of them");
+	if (kind == RECORD_JOB && slice_equal(name, SLICE("idle_since")))
+		return moment_parse(value, &out->idle_since_ms) ||
+		       wrong(error, "idle_since", "a time has the form 2026-01-31T12:00:00Z");
 	if (kind == RECORD_TOKEN)
 		return set_filter(name, value, out, error);
 	return wrong(error, "", "the query has an unknown parameter");
@@ -150,7 +153,7 @@ query_parse(struct slice query, enum record_kind kind, const unsigned char *key,
 	out->after = STORE_CURSOR_START;
 	out->name = (struct slice){0};
 	out->created_by = (struct slice){0};
-	out->unused_since_ms = out->expires_before_ms = 0;
+	out->unused_since_ms = out->expires_before_ms = out->idle_since_ms = 0;
 	out->role_set = false;
 	out->label_count = 0;
 	if (query.len > sizeof(out->text))
@@ -162,18 +165,27 @@ query_parse(struct slice query, enum record_kind kind, const unsigned char *key,
 }
 
 /*
- * A token that was made after that time cannot have been unused since. One whose last use is not
- * known does not count as unused: such lists are for deletions. Of the last use only the minute is
- * known, and it may have been at the end of it.
+ * A token or a job that was made after that time cannot have been unused since. One whose last use
+ * cannot be read does not count as unused: such lists are for deletions. Of the last use only the
+ * minute is known, and it may have been at the end of it.
  */
 static bool
-is_unused_since(const struct token *token, uint64_t since_ms)
+is_unused_since(bool unknown, uint64_t last_ms, struct slice created_at, uint64_t since_ms)
 {
 	uint64_t created_ms;
 
-	return !token->use_unknown &&
-	       (token->last_used_ms == 0 || token->last_used_ms + TOKEN_USE_MS <= since_ms) &&
-	       (!moment_parse(token->created_at, &created_ms) || created_ms < since_ms);
+	return !unknown && (last_ms == 0 || last_ms + RECORD_USE_MS <= since_ms) &&
+	       (!moment_parse(created_at, &created_ms) || created_ms < since_ms);
+}
+
+static bool
+job_matches(const struct list_query *query, const struct job *job)
+{
+	const struct label_set labels = {query->label_count, query->labels};
+
+	return jg_selector_match(&labels, &job->labels) &&
+	       (query->idle_since_ms == 0 || is_unused_since(job->use_unknown, job->last_request_ms,
+						 job->created_at, query->idle_since_ms));
 }
 
 static bool
@@ -183,7 +195,8 @@ token_matches(const struct list_query *query, const struct token *token)
 		return false;
 	if (query->created_by.at != NULL && !slice_equal(query->created_by, token->created_by))
 		return false;
-	if (query->unused_since_ms != 0 && !is_unused_since(token, query->unused_since_ms))
+	if (query->unused_since_ms != 0 && !is_unused_since(token->use_unknown, token->last_used_ms,
+					       token->created_at, query->unused_since_ms))
 		return false;
 	if (query->expires_before_ms != 0 &&
 	    (token->expires_ms == 0 || token->expires_ms >= query->expires_before_ms))
@@ -194,13 +207,11 @@ token_matches(const struct list_query *query, const struct token *token)
 bool
 query_match(const struct list_query *query, const struct record *record)
 {
-	struct label_set labels = {query->label_count, query->labels};
-
 	switch (record->kind) {
 	case RECORD_TOKEN:
 		return token_matches(query, &record->token);
 	case RECORD_JOB:
-		return jg_selector_match(&labels, &record->job.labels);
+		return job_matches(query, &record->job);
 	case RECORD_KINDS:
 		break;
 	}

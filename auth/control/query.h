@@ -18,6 +18,7 @@ struct list_query {
 	struct slice created_by;    /* tokens: created by this one; at NULL: by any */
 	uint64_t unused_since_ms;   /* tokens: made before this time, and not used since; 0: any */
 	uint64_t expires_before_ms; /* tokens: that expire before this time; 0: any */
+	uint64_t idle_since_ms;	    /* jobs: made before this time, no request since; 0: any */
 	bool role_set;
 	enum token_role role;
 	struct label labels[SELECTOR_LABELS_MAX]; /* jobs: all of these */
@@ -37,8 +38,8 @@ bool query_limit(struct slice text, size_t *limit);
 /*
  * Parse a query: "limit", "cursor", for tokens "name", "role", "created_by", "unused_since"
  * and "expires_before", for jobs "label" (name=value,
- * repeatable). False with *error for anything else. key opens sealed cursors (cursor_key); NULL:
- * they are not valid.
+ * repeatable) and "idle_since". False with *error for anything else. key opens sealed cursors
+ * (cursor_key); NULL: they are not valid.
  */
 bool query_parse(struct slice query, enum record_kind kind, const unsigned char *key,
     struct list_query *out, struct input_error *error);

@@ -1,4 +1,4 @@
-/* uses.c - writes to the store when tokens were last used, off the path of requests. */
+/* uses.c - writes to the store when tokens and jobs were last used, off the path of requests. */
 #include "auth/control/uses.h"
 
 #include <stdlib.h>
@@ -16,9 +16,9 @@ struct uses_writer {
 	struct event_base *last_loop; /* with uses_writer_finish: it ends when all is written */
 	bool under_way;
 	size_t count; /* of the batch that is not written yet */
-	struct token_use batch[STORE_USES_MAX];
+	struct record_use batch[STORE_USES_MAX];
 	size_t noted_count; /* uses of calls at the local socket, for the next batch */
-	struct token_use noted[STORE_USES_MAX];
+	struct record_use noted[STORE_USES_MAX];
 };
 
 static void write_batch(struct uses_writer *writer);
@@ -58,7 +58,7 @@ write_batch(struct uses_writer *writer)
 	if (writer->count == 0 || !disk_may_grow(writer->disk))
 		return;
 	writer->under_way = true;
-	store_token_uses(writer->store, writer->batch, writer->count, written, writer);
+	store_record_uses(writer->store, writer->batch, writer->count, written, writer);
 }
 
 static void
@@ -94,17 +94,16 @@ uses_writer_new(struct event_base *base, const struct control_setup *setup, stru
 void
 uses_writer_note(struct uses_writer *writer, struct slice id)
 {
+	uint64_t minute = clock_ms(CLOCK_REALTIME) / RECORD_USE_MS;
 	size_t i = 0;
 
-	if (writer == NULL || id.len != TOKEN_ID_LEN)
+	if (writer == NULL)
 		return;
-	while (i < writer->noted_count && memcmp(writer->noted[i].id, id.at, TOKEN_ID_LEN) != 0)
+	while (i < writer->noted_count && !slice_equal(record_use_member(&writer->noted[i]), id))
 		i++;
-	if (i == STORE_USES_MAX)
-		return;
-	if (i == writer->noted_count)
-		memcpy(writer->noted[writer->noted_count++].id, id.at, TOKEN_ID_LEN);
-	writer->noted[i].minute = clock_ms(CLOCK_REALTIME) / TOKEN_USE_MS;
+	if (i < STORE_USES_MAX && record_use_set(&writer->noted[i], false, id, minute) &&
+	    i == writer->noted_count)
+		writer->noted_count++;
 }
 
 void

@@ -1,4 +1,4 @@
-/* uses.h - writes to the store when tokens were last used. */
+/* uses.h - writes to the store when tokens and jobs were last used. */
 #ifndef JOBGATE_CONTROL_USES_H
 #define JOBGATE_CONTROL_USES_H
 

@@ -34,7 +34,8 @@
 	"    if type(nested) == 'table' then return nested end\n"                                 \
 	"    if type(above) == 'table' then return above end\n"                                   \
 	"  end\n"                                                                                 \
-	"  if made ~= '' then redis.pcall('ZREM', ARGV[at + 5], ARGV[at + 1]) end\n"              \
+	"  local used = made ~= '' and ARGV[at + 1] or 'job:' .. ARGV[at + 1]\n"                  \
+	"  redis.pcall('ZREM', ARGV[at + 5], used)\n"                                             \
 	"  redis.call('ZREM', KEYS[2], ARGV[at + 1])\n"                                           \
 	"  gone = redis.call('DEL', KEYS[1])\n"                                                   \
 	"  if type(quota) == 'string' then redis.pcall('SREM', ARGV[at + 3] .. quota, ARGV[at + " \

@@ -8,9 +8,9 @@
 #include "jobgate/dump.h"
 #include "jobgate/log.h"
 #include "jobgate/mint.h"
+#include "jobgate/record_use.h"
 #include "jobgate/resolver.h"
 #include "jobgate/settings.h"
-#include "jobgate/token_use.h"
 #include "jobgate/tuning.h"
 
 /*
@@ -192,7 +192,7 @@ void store_token_gone(
  * gets STORE_OK, or why it was not done; record is NULL.
  */
 #define STORE_USES_MAX 64
-void store_token_uses(struct store *store, const struct token_use *uses, size_t count,
+void store_record_uses(struct store *store, const struct record_use *uses, size_t count,
     store_record_done *done, void *ctx);
 
 /* A browser's sign-in that is to be created, and the code that takes the browser to its job. */

@@ -42,21 +42,29 @@ reply_to_use(const redisReply *use, struct record *record)
 {
 	uint64_t minute;
 
-	if (record == NULL || record->kind != RECORD_TOKEN)
+	bool unknown = use->type == REDIS_REPLY_ERROR;
+
+	if (record == NULL)
 		return;
-	record->token.use_unknown = use->type == REDIS_REPLY_ERROR;
-	if (slice_to_number(redis_text(use), UINT32_MAX, &minute))
-		record->token.last_used_ms = minute * TOKEN_USE_MS;
+	if (!slice_to_number(redis_text(use), UINT32_MAX, &minute))
+		minute = 0;
+	if (record->kind == RECORD_TOKEN) {
+		record->token.use_unknown = unknown;
+		record->token.last_used_ms = minute * RECORD_USE_MS;
+	} else if (record->kind == RECORD_JOB) {
+		record->job.use_unknown = unknown;
+		record->job.last_request_ms = minute * RECORD_USE_MS;
+	}
 }
 
 void
 operation_read_record(struct operation *operation, const redisReply *reply)
 {
-	operation_read_token(operation, reply, NULL);
+	operation_read_used(operation, reply, NULL);
 }
 
 void
-operation_read_token(struct operation *operation, const redisReply *reply, const redisReply *use)
+operation_read_used(struct operation *operation, const redisReply *reply, const redisReply *use)
 {
 	struct record *record = NULL;
 	const char *why;
@@ -106,8 +114,9 @@ read_deleted(struct operation *operation, const redisReply *reply)
 }
 
 /*
- * {1, record, perhaps more}; {0} is `refused`; {-1}: no record; {-2}: the job would leave the
- * scope; {-3}: too many ports; {-6}: a port collides with another job; {-7}: too many public jobs.
+ * {1, record, its last use, perhaps more}; {0} is `refused`; {-1}: no record; {-2}: the job would
+ * leave the scope; {-3}: too many ports; {-6}: a port collides with another job; {-7}: too many
+ * public jobs.
  */
 static void
 read_changed(struct operation *operation, const redisReply *reply, enum store_result refused)
@@ -117,8 +126,8 @@ read_changed(struct operation *operation, const redisReply *reply, enum store_re
 	if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 1 ||
 	    !reply_is_integer(reply->element[0], &code))
 		return;
-	if (code == 1 && reply->elements >= 2)
-		operation_read_record(operation, reply->element[1]);
+	if (code == 1 && reply->elements >= 3)
+		operation_read_used(operation, reply->element[1], reply->element[2]);
 	else if (code == 0)
 		store_tell(operation, refused, NULL);
 	else
@@ -142,8 +151,8 @@ read_patched(struct operation *operation, const redisReply *reply)
 {
 	const char *why;
 
-	if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 3)
-		record_decode(RECORD_JOB, slice_of(operation->id), reply->element[2],
+	if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 4)
+		record_decode(RECORD_JOB, slice_of(operation->id), reply->element[3],
 		    &operation->before, &why);
 	read_changed(operation, reply, STORE_TOO_MANY);
 }
@@ -370,6 +379,7 @@ store_page(struct store *store, enum record_kind kind, const struct store_cursor
 		arguments_add_text(arguments, "%d", STORE_PAGE_MAX);
 		arguments_add(arguments, record_types[kind].lapses ? SLICE("1") : SLICE("0"));
 		arguments_add_uses_key(arguments, store);
+		arguments_add(arguments, kind == RECORD_JOB ? SLICE(RECORD_USE_JOB) : SLICE(""));
 	}
 	store_run(store, &operation, arguments);
 	free(arguments);

@@ -15,7 +15,7 @@ read_limited(struct operation *operation, const redisReply *reply)
 	    !reply_is_integer(reply->element[0], &code))
 		return;
 	if (code == 1 && reply->elements == 3)
-		operation_read_token(operation, reply->element[1], reply->element[2]);
+		operation_read_used(operation, reply->element[1], reply->element[2]);
 	else
 		store_tell(operation, code == 0 ? STORE_CONFLICT : STORE_ABSENT, NULL);
 }

@@ -94,8 +94,8 @@ struct operation operation_change(enum record_kind kind, struct slice id,
  */
 void operation_read_record(struct operation *operation, const redisReply *reply);
 
-/* The same for a token, with the score that it has in the set of uses, or nil. */
-void operation_read_token(
+/* The same, with the score that it has in the set of uses, or nil. */
+void operation_read_used(
     struct operation *operation, const redisReply *reply, const redisReply *use);
 
 /* Note the use in the record, if it is one. */

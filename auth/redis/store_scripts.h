@@ -11,6 +11,7 @@
 #include "auth/redis/record_script.h"
 #include "auth/redis/revoke_script.h"
 #include "auth/redis/scope_script.h"
+#include "auth/redis/uses_script.h"
 
 /*
  * Redis does not undo a script that fails half-way. So each script reads and checks everything
@@ -44,22 +45,25 @@ static const char script_delete_job[] = JOB_WITHIN PORT_SCRIPT PUBLIC_SCRIPT
     "if type(moved) == 'table' then return moved end\n" DELETE_WITHIN "if within then list() end\n"
     "return gone\n";
 
-/* ARGV: scope. Returns {1, record}, {0} for a job without a lease, {-1} when there is no job. */
-static const char script_renew_job[] = JOB_WITHIN RECORD_SCRIPT_WHOLE
+/* ARGV: scope. Returns {1, record, its last use}, {0} for a job without a lease, {-1} when there is
+ * no job. */
+static const char script_renew_job[] = JOB_WITHIN RECORD_SCRIPT_WHOLE JOB_USE_SCRIPT
     "if not within or redis.call('EXISTS', KEYS[1]) == 0 then return {-1} end\n"
     "local lease = redis.call('HGET', KEYS[1], 'lease')\n"
     "if not lease or not string.match(lease, '^[1-9]%d?%d?%d?%d?$') then return {0} end\n"
     "redis.call('EXPIRE', KEYS[1], lease)\n"
-    "return {1, (whole(KEYS[1]))}\n";
+    "return {1, (whole(KEYS[1])), last_use()}\n";
 
 /*
  * ARGV: scope, 1 to refuse jobs within it, updated_at, the most labels that a job may have, 1 to
  * remove all labels first, the same two for ports, a lease to begin (0: no change, -1: end it), the
- * number n of fields to set, n fields and values, then fields to remove. Returns {1, record, the
- * record before}, {0} for too many labels, {-1} for no record, {-2} when refused, {-3} for too many
- * ports, {-6} when a port would have the host of another job, {-7} for one public job too many.
+ * number n of fields to set, n fields and values, then fields to remove. Returns {1, record, its
+ * last use, the record before}, {0} for too many labels, {-1} for no record, {-2} when refused,
+ * {-3} for too many ports, {-6} when a port would have the host of another job, {-7} for one public
+ * job too many.
  */
-static const char script_patch[] = JOB_WITHIN RECORD_SCRIPT_WHOLE PORT_SCRIPT PUBLIC_SCRIPT
+static const char script_patch[] =
+    JOB_WITHIN RECORD_SCRIPT_WHOLE PORT_SCRIPT PUBLIC_SCRIPT JOB_USE_SCRIPT
     "if not within then return {-1} end\n"
     "local have = redis.call('HKEYS', KEYS[1])\n"
     "if #have == 0 then return {-1} end\n"
@@ -92,12 +96,13 @@ static const char script_patch[] = JOB_WITHIN RECORD_SCRIPT_WHOLE PORT_SCRIPT PU
     "list()\n"
     "if lease > 0 then redis.call('EXPIRE', KEYS[1], lease) end\n"
     "if lease < 0 then redis.call('PERSIST', KEYS[1]) end\n"
-    "return {1, (whole(KEYS[1])), before}\n";
+    "return {1, (whole(KEYS[1])), last_use(), before}\n";
 
 /*
  * KEYS: the index. ARGV: the prefix of record keys, score and id of the cursor (id empty: from the
- * start), the most records, 1 to drop entries without a record, the set of uses of tokens (which an
- * ACL may forbid; see script_get). Returns {1 when there are more, {{id, score, record, use},
+ * start), the most records, 1 to drop entries without a record, the set of uses (which an
+ * ACL may forbid; see script_get), and what its members have in front of the ids. Returns {1 when
+ * there are more, {{id, score, record, use},
  * ...}}. Members that cannot be an id of a job or token, written by other programs, are skipped: a
  * cursor could not name them. The member of the cursor may be gone; its score says where it was.
  * Jobs whose lease has ended leave their entry behind, also among the public ones; it is dropped
@@ -137,7 +142,7 @@ static const char script_page[] = RECORD_SCRIPT_WHOLE
     "      if not record.err and #record == 0 and ARGV[5] == '1' then gone[#gone + 1] = ids[i] "
     "end\n"
     "      if record.err then record = {} end\n"
-    "      local use = redis.pcall('ZSCORE', ARGV[6], ids[i])\n"
+    "      local use = redis.pcall('ZSCORE', ARGV[6], ARGV[7] .. ids[i])\n"
     "      found[#found + 1] = {ids[i], ids[i + 1], record, use}\n"
     "    end\n"
     "  end\n"

@@ -201,7 +201,7 @@ read_renewed(struct operation *operation, const redisReply *reply)
 	if (!take_mint_keys_from_script(operation, reply, &code))
 		return;
 	if (code == 1 && reply->elements == 5)
-		operation_read_token(operation, reply->element[3], reply->element[4]);
+		operation_read_used(operation, reply->element[3], reply->element[4]);
 	else if (code == 0)
 		store_tell(operation, STORE_CONFLICT, NULL);
 	else

@@ -1,4 +1,4 @@
-/* store_uses.c - reads a record, with its last use; writes when tokens were last used. */
+/* store_uses.c - reads a record, with its last use; writes when tokens and jobs were last used. */
 #include <stdlib.h>
 
 #include "auth/redis/arguments.h"
@@ -20,15 +20,16 @@ read_written(struct operation *operation, const redisReply *reply)
 	}
 	if (!store->uses_refused)
 		log_warning(&store->log,
-		    "the store does not take the last uses of tokens (%sused), so last_used_at "
-		    "stays as it is: %.*s",
+		    "the store does not take the last uses of tokens and jobs (%sused), so "
+		    "last_used_at "
+		    "and last_request_at stay as they are: %.*s",
 		    store->prefix, (int)why.len, why.at);
 	store->uses_refused = true;
 	store_tell(operation, STORE_BROKEN, NULL);
 }
 
 void
-store_token_uses(struct store *store, const struct token_use *uses, size_t count,
+store_record_uses(struct store *store, const struct record_use *uses, size_t count,
     store_record_done *done, void *ctx)
 {
 	struct operation operation =
@@ -39,9 +40,9 @@ store_token_uses(struct store *store, const struct token_use *uses, size_t count
 		arguments_add(arguments, slice_of(script_uses));
 		arguments_add(arguments, SLICE("1"));
 		arguments_add_uses_key(arguments, store);
-		arguments_add_record_key(arguments, store, RECORD_TOKEN, SLICE(""));
+		arguments_add(arguments, slice_of(store_prefix(store)));
 		for (size_t i = 0; i < count && i < STORE_USES_MAX; i++) {
-			arguments_add(arguments, (struct slice){uses[i].id, TOKEN_ID_LEN});
+			arguments_add(arguments, record_use_member(&uses[i]));
 			arguments_add_text(arguments, "%llu", (unsigned long long)uses[i].minute);
 		}
 	}
@@ -53,7 +54,7 @@ static void
 read_got(struct operation *operation, const redisReply *reply)
 {
 	if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2)
-		operation_read_token(operation, reply->element[0], reply->element[1]);
+		operation_read_used(operation, reply->element[0], reply->element[1]);
 	else if (reply->type == REDIS_REPLY_ERROR)
 		operation_read_record(operation, reply);
 }
@@ -69,7 +70,10 @@ store_get(
 		arguments_add(arguments, slice_of(script_get));
 		arguments_add(arguments, SLICE("1"));
 		arguments_add_record_key(arguments, store, kind, id);
-		arguments_add(arguments, id);
+		if (kind == RECORD_JOB)
+			arguments_add_text(arguments, RECORD_USE_JOB "%.*s", (int)id.len, id.at);
+		else
+			arguments_add(arguments, id);
 		arguments_add_uses_key(arguments, store);
 	}
 	store_run(store, &operation, arguments);

@@ -28,7 +28,7 @@ _jobgate() {
 	--of-token) words=$(_jobgate_ids token) ;;
 	--sort) words="rate bytes age job token client" ;;
 	--state) words="waiting connecting awaiting relaying tunnel" ;;
-	--token | --app-token | --control-url | --url | --store | --prefix | --name | --id | --port | --host | --access | --lease | --expires-in | --expires-at | --grace | --created-by | --unused-for | --expires-before | --from | --address | --interval | --rate | --burst | --concurrency | --value | -l | --label | --label-selector | --remove-label) return ;;
+	--token | --app-token | --control-url | --url | --store | --prefix | --name | --id | --port | --host | --access | --lease | --expires-in | --expires-at | --grace | --created-by | --unused-for | --idle-for | --expires-before | --from | --address | --interval | --rate | --burst | --concurrency | --value | -l | --label | --label-selector | --remove-label) return ;;
 	esac
 	if [[ -z $words ]]; then
 		if ((COMP_CWORD == 1)); then
@@ -58,7 +58,7 @@ _jobgate() {
 			"session list") words="--job --of-token --address --state --url $client" ;;
 			"session kill") words="--job --of-token --address -y --yes --url $client $(_jobgate_ids session)" ;;
 			"job create") words="-l --label --port --access --url --id --lease $client" ;;
-			"job list") words="-l --label --url $client" ;;
+			"job list") words="-l --label --idle-for --url $client" ;;
 			"job get" | "job who") words="--url $client $(_jobgate_ids job)" ;;
 			"job set") words="-l --label --remove-label --port --access --url $client $(_jobgate_ids job)" ;;
 			"job delete") words="-y --yes --url $client $(_jobgate_ids job)" ;;

@@ -75,6 +75,12 @@ struct job {
 	 * counts them; no decision depends on this number.
 	 */
 	uint64_t lease;
+	/*
+	 * When the last request for it began, in milliseconds since 1970 and whole minutes; 0: none
+	 * is known. Only the control API's store has it.
+	 */
+	uint64_t last_request_ms;
+	bool use_unknown; /* the store did not let it be read */
 };
 
 /* True for no text (at is NULL), and for "public". */

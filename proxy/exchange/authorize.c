@@ -367,15 +367,36 @@ step_decide(struct authorization *run)
 	return STEP_DONE;
 }
 
-/* Note that the token is used: once in a minute, for its `last_used_at`. */
-static void
-note_use(struct exchange *exchange, struct directory_entry *token)
+/* A sidecar's job has no entry: it is the only one. True for its first use in this minute. */
+static bool
+is_first_use(struct exchange *exchange, struct directory_entry *job, uint64_t minute)
 {
-	uint64_t minute = (uint64_t)exchange->started_us / (TOKEN_USE_MS * UINT64_C(1000));
+	struct exchange_context *context = exchange->context;
 	struct slice id;
 
-	if (jg_directory_use(token, minute, &id))
-		uses_add(&exchange->context->stats->uses, id, minute);
+	if (job != NULL)
+		return jg_directory_use(job, minute, &id);
+	if (!exchange->route.names_job || context->job_minute == minute)
+		return false;
+	context->job_minute = minute;
+	return true;
+}
+
+/*
+ * Note that the token and the job are used: once in a minute, for `last_used_at` and
+ * `last_request_at`.
+ */
+static void
+note_use(struct exchange *exchange, const struct lookup *lookup)
+{
+	uint64_t minute = (uint64_t)exchange->started_us / (RECORD_USE_MS * UINT64_C(1000));
+	struct uses *uses = &exchange->context->stats->uses;
+	struct slice id;
+
+	if (lookup->token_entry != NULL && jg_directory_use(lookup->token_entry, minute, &id))
+		uses_add(uses, false, id, minute);
+	if (is_first_use(exchange, lookup->job_entry, minute))
+		uses_add(uses, true, route_job(&exchange->route), minute);
 }
 
 static enum authorize_step
@@ -404,8 +425,7 @@ step_pass(struct authorization *run)
 
 	CHECK(exchange_is_allowed(exchange), exchange_dump, exchange);
 	counter_add(&exchange->context->stats->verdicts[exchange->verdict], 1);
-	if (run->lookup.token_entry != NULL)
-		note_use(exchange, run->lookup.token_entry);
+	note_use(exchange, &run->lookup);
 	if (exchange->peer->forward_auth)
 		exchange_grant(exchange, run->request, &run->lookup);
 	else if (exchange->control)

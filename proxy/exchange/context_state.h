@@ -72,6 +72,8 @@ struct exchange_context {
 	struct running_walk *walk;    /* over them (running.h), or NULL */
 	struct running_watch *watch;  /* of those that begin and end; NULL: nobody watches */
 
+	uint64_t job_minute; /* of the last use that was noted of a sidecar's job */
+
 	LIST_HEAD(, exchange) holds; /* exchanges with hold_until_ms */
 	/* How many of them each token has, by the keyed hash of its id; a few tokens share a count.
 	 */

@@ -1,4 +1,4 @@
-/* uses.h - a ring in shared memory: the tokens that a worker has seen in use. */
+/* uses.h - a ring in shared memory: the tokens and jobs that a worker has seen in use. */
 #ifndef JOBGATE_USES_H
 #define JOBGATE_USES_H
 
@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "jobgate/token_use.h"
+#include "jobgate/record_use.h"
 
 #define USES_MAX 2048 /* a power of two */
 
@@ -17,30 +17,28 @@
 struct uses {
 	_Alignas(64) _Atomic uint64_t written; /* how many, since the start */
 	_Alignas(64) _Atomic uint64_t read;
-	struct token_use items[USES_MAX];
+	struct record_use items[USES_MAX];
 };
 
 /*
  * Note a use: no system call, no lock, no allocation. When the ring is full it is not noted: more
- * than USES_MAX tokens were used by one worker since the reader last came.
+ * than USES_MAX tokens and jobs were used by one worker since the reader last came.
  */
 static inline void
-uses_add(struct uses *uses, struct slice id, uint64_t minute)
+uses_add(struct uses *uses, bool of_job, struct slice id, uint64_t minute)
 {
 	uint64_t at = atomic_load_explicit(&uses->written, memory_order_relaxed);
-	struct token_use *use = &uses->items[at % USES_MAX];
+	struct record_use *use = &uses->items[at % USES_MAX];
 
 	if (at - atomic_load_explicit(&uses->read, memory_order_acquire) >= USES_MAX ||
-	    id.len != TOKEN_ID_LEN)
+	    !record_use_set(use, of_job, id, minute))
 		return;
-	memcpy(use->id, id.at, TOKEN_ID_LEN);
-	use->minute = minute;
 	atomic_store_explicit(&uses->written, at + 1, memory_order_release);
 }
 
 /* Take up to `most` uses, oldest first, into out. Returns how many. */
 static inline size_t
-uses_take(struct uses *uses, struct token_use *out, size_t most)
+uses_take(struct uses *uses, struct record_use *out, size_t most)
 {
 	uint64_t at = atomic_load_explicit(&uses->read, memory_order_relaxed);
 	uint64_t end = atomic_load_explicit(&uses->written, memory_order_acquire);

@@ -59,7 +59,7 @@ control_beat(void *ctx)
 }
 
 static size_t
-control_uses_take(void *ctx, struct token_use *out, size_t most)
+control_uses_take(void *ctx, struct record_use *out, size_t most)
 {
 	const struct supervisor *supervisor = ctx;
 	struct shared_stats *stats = supervisor->stats;

@@ -322,7 +322,7 @@ job_commands(void **state)
 {
 	const struct canned job = {200, "{\"id\":\"j\",\"url\":null,\"labels\":{\"a\":\"b\"}}"};
 	const struct canned jobs = {200, "{\"items\":[],\"next_cursor\":null}"};
-	const char *shown = "Id:         j\nURL:        none yet\nLabels:     a=b\n";
+	const char *shown = "Id:              j\nURL:             none yet\nLabels:          a=b\n";
 
 	(void)state;
 	check("jobgate job create --id j -l a=b --url http://x URL", "", &job, 1, CLI_OK, shown,
