@@ -29,6 +29,7 @@ struct reader {
 	unsigned slot;		    /* of what workers tell of sessions */
 	unsigned missed;	    /* a set of enum missed: it has not been told of this yet */
 	bool started;		    /* it has been told `start` */
+	bool lacks_sessions;	    /* some workers did not tell it of sessions then */
 	bool confirming;	    /* its token is being read: the call must not end meanwhile */
 	bool doubted;		    /* the token has changed since then: it is told nothing now */
 };

@@ -90,8 +90,9 @@ reader_start(struct reader *reader)
 	bool up = store_feed_is_up(reader->events->feed);
 
 	reader->started = true;
+	reader->lacks_sessions = !tells_sessions(reader);
 	reader_tell(reader, "start",
-	    json_pack("{s:b, s:b}", "changes", up, "sessions", tells_sessions(reader)),
+	    json_pack("{s:b, s:b}", "changes", up, "sessions", !reader->lacks_sessions),
 	    MISSED_RECORDS);
 	reader_tell(reader, "store", json_pack("{s:b}", "up", up), MISSED_RECORDS);
 	reader_tell_workers(reader);
@@ -102,6 +103,10 @@ reader_start_if_ready(struct reader *reader)
 {
 	if (!reader->started && store_feed_is_up(reader->events->feed) && tells_sessions(reader))
 		reader_start(reader);
+	if (reader->lacks_sessions && tells_sessions(reader)) {
+		reader->lacks_sessions = false;
+		reader_missed(reader, MISSED_SESSIONS);
+	}
 }
 
 void

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from harness.checker import state_of
 from harness.control import Control
 from harness.events import Events
 from harness.process import eventually
@@ -262,6 +263,21 @@ def test_workers_come_and_go(gateways):
         events.until("missed", what="sessions")
         back = events.until("worker", up=True)
         assert back["worker"] == gone["worker"] and back["id"] != gone["id"]
+
+
+def test_a_worker_that_does_not_answer_at_the_start(gateways):
+    """The stream begins and says so; when the worker answers again, the sessions are to be listed again."""
+    gateway = gateways.start({"workers": 2})
+    worker = gateway.workers()[0]
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        eventually(lambda: state_of(worker) == "T", "the worker to stop")
+        with Events(Control(gateway.socket_path)) as events:
+            assert events.until("start") == {"changes": True, "sessions": False}
+            os.kill(worker, signal.SIGCONT)
+            events.until("missed", what="sessions")
+    finally:
+        os.kill(worker, signal.SIGCONT)
 
 
 # ---- through the gateway ----
