@@ -102,25 +102,34 @@ line_after(const struct table_lines *lines, const struct table_line *line)
 	return &lines->at[((size_t)(line - lines->at) + 1) & lines->mask];
 }
 
+/* The next node in the search's line, from its slot on, that may have the hash. */
+static inline struct table_node *
+next_in_line(struct table_search *search)
+{
+	for (const uint64_t *slot = search->slot; slot < search->line->slots + TABLE_LINE_SLOTS;
+	     slot++)
+		/* An address is never 0, so an empty slot is one that is 0 as a whole. */
+		if (*slot >> ADDRESS_BITS == search->tag && *slot != 0) {
+			search->slot = slot + 1;
+			return node_of(*slot);
+		}
+	return NULL;
+}
+
 struct table_node *
 table_next(struct table_search *search)
 {
-	for (;;) {
-		const struct table_line *line = search->line;
+	struct table_node *node;
 
-		while (search->slot < TABLE_LINE_SLOTS) {
-			uint64_t slot = line->slots[search->slot++];
-
-			/* An address is never 0, so an empty slot is one that is 0 as a whole. */
-			if (slot >> ADDRESS_BITS == search->tag && slot != 0)
-				return node_of(slot);
-		}
-		search->line = line_after(search->lines, line);
-		search->slot = 0;
+	while ((node = next_in_line(search)) == NULL) {
 		/* After many removals, nodes may have passed each line although there is room. */
-		if (line->passed == 0 || search->line == search->first)
+		if (search->line->passed == 0 ||
+		    line_after(search->lines, search->line) == search->first)
 			return NULL;
+		search->line = line_after(search->lines, search->line);
+		search->slot = search->line->slots;
 	}
+	return node;
 }
 
 struct table_node *
@@ -128,10 +137,15 @@ table_first(const struct table *table, uint64_t hash, struct table_search *searc
 {
 	const struct table_lines *lines = lines_of(table, hash);
 	const struct table_line *line = &lines->at[hash & lines->mask];
+	struct table_node *node;
 
-	*search = (struct table_search){
-	    .lines = lines, .first = line, .line = line, .tag = hash >> ADDRESS_BITS};
-	return table_next(search);
+	*search = (struct table_search){.lines = lines,
+	    .first = line,
+	    .line = line,
+	    .slot = line->slots,
+	    .tag = hash >> ADDRESS_BITS};
+	node = next_in_line(search);
+	return node != NULL || line->passed == 0 ? node : table_next(search);
 }
 
 size_t

@@ -43,7 +43,7 @@ struct table {
 struct table_search {
 	const struct table_lines *lines;
 	const struct table_line *first, *line;
-	unsigned slot;
+	const uint64_t *slot; /* of the line; the next one to look at */
 	uint64_t tag;
 };
 

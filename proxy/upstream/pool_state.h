@@ -91,6 +91,7 @@ struct pool {
 	size_t connections;	       /* how many they are */
 	size_t parallel_count;	       /* sockets of parallel dials, in addition to theirs */
 	struct pool_walk walk;
+	uint64_t hash_key[6];		/* random: of short names */
 	struct table table;		/* the backends by name, port, scheme and source */
 	TAILQ_HEAD(, backend) backends; /* the newest first */
 	struct backend *hand;		/* where pool_make_room looks next; NULL: at the first */

@@ -98,16 +98,16 @@ plain_hash(struct slice name)
 
 /* The lines at which searches for these backends begin are as different as chance makes them. */
 static void
-chosen_names_do_not_collide(void **state)
+expect_spread(const char *before, const char *after)
 {
 	struct backend *backends[CHOSEN];
 	bool used[1024] = {false};
 	size_t found = 0, different = 0;
-	char text[32];
+	char text[64];
 
-	(void)state;
 	for (size_t i = 0; found < CHOSEN; i++) {
-		struct slice name = {text, (size_t)snprintf(text, sizeof(text), "job-%zu.test", i)};
+		struct slice name = {
+		    text, (size_t)snprintf(text, sizeof(text), "%s%zu%s", before, i, after)};
 
 		if (plain_hash(name) == 0)
 			backends[found++] = enter(name, 80, JOB_URL_HTTP, BACKEND_OF_RECORD);
@@ -124,6 +124,15 @@ chosen_names_do_not_collide(void **state)
 }
 
 static void
+chosen_names_do_not_collide(void **state)
+{
+	(void)state;
+	expect_spread("job-", ".test");
+	expect_spread("", "");
+	expect_spread("a-name-of-more-than-32-characters-", ".test");
+}
+
+static void
 each_pool_has_a_key_of_its_own(void **state)
 {
 	struct pool_world other;
@@ -132,6 +141,7 @@ each_pool_has_a_key_of_its_own(void **state)
 	(void)state;
 	world_open(&other);
 	assert_memory_not_equal(one, other.pool->table.key, 16);
+	assert_memory_not_equal(world.pool->hash_key, other.pool->hash_key, 16);
 	world_close(&other);
 }
 
