@@ -317,7 +317,7 @@ records_change_job(struct records *records, unsigned index)
 		write_job(records, job, state);
 		return;
 	}
-	if (records->ports && random_chance(&records->port_random, 250)) {
+	if (records->ports && random_chance(&records->port_random, 450)) {
 		change_port(records, state);
 		write_job(records, job, state);
 		return;

@@ -198,6 +198,7 @@ draw_ports(struct scenario *s, uint64_t seed)
 
 	random_init(&random, seed, "ports", 0);
 	s->ports = random_chance(&random, 400);
+	s->tunnels = s->tunnels || s->ports; /* what runs while a job loses its port */
 	s->collides = s->ports && s->jobs > 1 && random_chance(&random, 500);
 }
 
