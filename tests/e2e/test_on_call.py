@@ -42,6 +42,7 @@ def test_command(gateway, scene, command):
 ROWS = [
     ("who is connected to what", "session list", "sessions::a_request_that_waits_for_its_answer sessions::a_tunnel_and_the_filters sessions::streams_are_sessions sessions::pages"),
     ("the same, live", "jobgate top", "top::shows_what_runs top::sorts_filters_and_pauses top::resizes top::in_tmux"),
+    ("what changes, while it changes", "/v1/events", "events::tokens_and_jobs events::sessions_are_cut events::a_scoped_operator_hears_of_its_scope"),
     ("how to cut without revoking", "session kill", "sessions::cut_one sessions::cut_by_filter_reaches_all_workers sessions::list_and_kill"),
     ("which tokens are unused", "--unused-for", "token_use::a_use_is_known_soon token_use::many_requests_write_once_in_a_minute token_page::"),
     ("which jobs are idle", "--idle-for", "job_use::a_request_is_known_soon job_use::idle_since"),
