@@ -146,6 +146,9 @@ step_jobs(struct comparison *comparison, unsigned which, unsigned plain)
 		compare(comparison, which, (const char *[]){"HGETALL", record, NULL});
 		compare(comparison, which, (const char *[]){"PTTL", record, NULL});
 		compare(comparison, which, (const char *[]){"SCARD", "public", NULL});
+		snprintf(record, sizeof(record), "job:%s", id);
+		compare(comparison, which,
+		    (const char *[]){"ZADD", "used", DRAW("5", "6"), record, NULL});
 	}
 }
 

@@ -95,6 +95,20 @@ list_public(struct call *call)
 		DO(call, "SREM", set.at, id);
 }
 
+/* ---- uses_script.h ---- */
+
+static void
+reply_last_use(struct call *call)
+{
+	const char *record = call->words[3], *id = id_of(record);
+	struct text set, score;
+	bool is;
+
+	snprintf(set.at, sizeof(set.at), "%.*sused", (int)(id - record - 4), record);
+	is = script_score(call, set.at, script_join("job:", id, "").at, &score);
+	script_reply_if(call, is, score.at);
+}
+
 /* ---- creating, deleting, leases ---- */
 
 static void
@@ -139,6 +153,7 @@ script_delete_job_run(struct call *call)
 	if (strcmp(argv[0], "0") != 0)
 		abort(); /* nobody here has a scope */
 	script_field(call, record, "quota", &quota);
+	DO(call, "ZREM", argv[5], script_join("job:", argv[1], "").at);
 	DO(call, "ZREM", index, argv[1]);
 	DO(call, "DEL", record);
 	if (quota.at[0] != '\0')
@@ -168,7 +183,10 @@ script_renew_job_run(struct call *call)
 		return;
 	}
 	start_lease(call, record, lease.at);
-	reply_record(call, 1, record);
+	redis_reply_array(call, 3);
+	redis_reply_number(call, 1);
+	redis_reply_hash(call, redis_find(call->redis, record));
+	reply_last_use(call);
 }
 
 /* ---- a patch ---- */
@@ -266,9 +284,10 @@ script_patch_job_run(struct call *call)
 	else {
 		redis_reply_hash(&look, redis_find(call->redis, patch.record));
 		write_patch(&patch, argv[2], argv[7]);
-		redis_reply_array(call, 3);
+		redis_reply_array(call, 4);
 		redis_reply_number(call, 1);
 		redis_reply_hash(call, redis_find(call->redis, patch.record));
+		reply_last_use(call);
 		bytes_append(&call->client->out, bytes_first(&before.out), before.out.len);
 		bytes_free(&before.out);
 	}
