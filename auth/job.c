@@ -218,6 +218,16 @@ parse_base(struct slice text, size_t *at, struct job_url *out)
 	return true;
 }
 
+bool
+jg_job_health_valid(struct slice text)
+{
+	struct job_url url;
+	size_t at = 0;
+
+	return text.at == NULL || (text.len > 0 && text.len <= JOB_HEALTH_MAX &&
+				      text.at[0] == '/' && parse_base(text, &at, &url));
+}
+
 static bool
 parse_http(struct slice text, size_t *at, struct job_url *out)
 {

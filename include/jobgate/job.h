@@ -12,6 +12,7 @@
 #define JOB_LEASE_MAX 86400 /* seconds */
 #define JOB_PORTS_MAX 16
 #define JOBS_PUBLIC_MAX 10000 /* of a store: each worker holds their ids */
+#define JOB_HEALTH_MAX 256 /* bytes */
 
 enum job_url_scheme {
 	JOB_URL_NONE,
@@ -67,6 +68,7 @@ struct job {
 	struct slice url_text; /* as stored: its URLs, with a blank between two; may be empty */
 	struct job_url url;    /* the first of them */
 	struct job_replicas replicas;
+	struct slice health; /* the path by which replicas are checked; empty: they are not */
 	struct job_ports ports;
 	struct slice access; /* "public": everyone may pass; empty: whoever has a token for it */
 	struct slice created_at, updated_at; /* RFC 3339, UTC; may be empty */
@@ -146,6 +148,12 @@ bool jg_job_url_parse(struct slice text, struct job_url *out, size_t *bad);
  */
 bool jg_job_urls_parse(
     struct slice text, struct job_url urls[JOB_URLS_MAX], size_t *count, size_t *bad);
+
+/*
+ * True for no text (at is NULL), and for the path of a check: in the form of a URL's base, from its
+ * '/' on, and at most JOB_HEALTH_MAX bytes.
+ */
+bool jg_job_health_valid(struct slice text);
 
 /* The job gets these URLs. The items stay the caller's, and are used if there are several. */
 static inline void

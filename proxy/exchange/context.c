@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "exchange/context_state.h"
+#include "exchange/health_checks.h"
 #include "jobgate/check.h"
 #include "jobgate/local_handler.h"
 
@@ -55,6 +56,7 @@ exchange_context_free(struct exchange_context *context)
 {
 	if (context == NULL)
 		return;
+	health_checks_free(context);
 	loop_turn(context->loop, false); /* what closed is freed at the end of the turn */
 	CHECK(context->kept_contents.used == 0, exchange_context_dump, context);
 	slab_clear(&context->exchanges);

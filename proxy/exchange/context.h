@@ -35,6 +35,7 @@ struct exchange_options {
 	uint16_t limit_owner;		   /* this worker's number in it */
 	const struct shared_stats *shared; /* for /readyz */
 	struct job_slots *job_slots;	   /* shared by all workers, with jobs_max */
+	struct replica_places *replica_places; /* the same; NULL: no replica is checked */
 	uint32_t jobs_max; /* that are counted one by one; 0: nothing is counted by job */
 	struct timeouts timeouts;
 };

@@ -79,6 +79,7 @@ struct exchange_context {
 	 */
 	unsigned held_of[HOLD_SHARES];
 	bool draining; /* no request is held any more */
+	struct health_checks *health_checks; /* NULL until a job with a health path is used */
 	struct unmatched unmatched;
 
 	/* Who may frame jobs' answers, and the policy of our pages in such frames; empty: nobody.

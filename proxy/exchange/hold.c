@@ -3,6 +3,7 @@
 #include "exchange/exchange_local.h"
 #include "exchange/exchange_state.h"
 #include "exchange/exchange_verdict.h"
+#include "exchange/health_checks.h"
 #include "exchange/prefer.h"
 #include "jobgate/check.h"
 
@@ -140,6 +141,7 @@ exchange_context_drain(struct exchange_context *context)
 	struct exchange *exchange;
 
 	context->draining = true;
+	health_checks_stop(context);
 	/* Each of them leaves the list; its end may end others. */
 	while ((exchange = LIST_FIRST(&context->holds)) != NULL)
 		exchange_stop_holding(exchange);

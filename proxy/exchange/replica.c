@@ -3,6 +3,7 @@
 #include "exchange/exchange_forward.h"
 #include "exchange/exchange_state.h"
 #include "exchange/exchange_verdict.h"
+#include "exchange/health_checks.h"
 #include "jobgate/check.h"
 
 static struct backend *
@@ -14,64 +15,91 @@ enter(const struct exchange *exchange, const struct job_url *target)
 	    exchange_fixed_target(context) != NULL ? BACKEND_OF_CONFIGURATION : BACKEND_OF_RECORD);
 }
 
-/* How many replicas were not tried yet. */
+/* How many of `count` replicas have no bit in `out`. */
 static size_t
-untried_count(const struct exchange *exchange, size_t url_count)
+count_left(uint16_t out, size_t count)
 {
-	size_t count = 0;
+	size_t left = 0;
 
-	for (size_t i = 0; i < url_count; i++)
-		count += (exchange->tried >> i & 1) == 0;
-	return count;
+	for (size_t i = 0; i < count; i++)
+		left += (out >> i & 1) == 0;
+	return left;
 }
 
-/* The index of the n-th one that was not tried. */
+/* The index of the n-th one of these. */
 static size_t
-untried_at(const struct exchange *exchange, size_t n)
+left_at(uint16_t out, size_t n)
 {
 	size_t i = 0;
 
 	for (;; i++)
-		if ((exchange->tried >> i & 1) == 0 && n-- == 0)
+		if ((out >> i & 1) == 0 && n-- == 0)
 			return i;
 }
 
+/* The better of two different ones that are drawn; NULL when memory is short. */
+static struct backend *
+enter_better(
+    struct exchange *exchange, const struct job_url *urls, const size_t indexes[2], size_t *chosen)
+{
+	struct backend *backends[2];
+
+	*chosen = indexes[0];
+	backends[0] = enter(exchange, &urls[indexes[0]]);
+	if (indexes[0] == indexes[1] || backends[0] == NULL)
+		return backends[0];
+	backends[1] = enter(exchange, &urls[indexes[1]]);
+	if (backends[1] == NULL || pool_prefers(backends[0], backends[1])) {
+		if (backends[1] != NULL)
+			pool_leave(backends[1]);
+		return backends[0];
+	}
+	*chosen = indexes[1];
+	pool_leave(backends[0]);
+	return backends[1];
+}
+
 /*
- * Of two replicas that are drawn, the better one: nearly as good as the best of all, and unlike
- * that one it is not the same for all workers and gateways at a time. Its backend is entered. NULL
- * when memory is short.
+ * Enter the better of two replicas that are drawn among those that were not tried: nearly as good
+ * as the best of all, and unlike that one it is not the same for all workers and gateways at a
+ * time. Those that are not healthy are drawn only if no other is left. NULL when none was left to
+ * try, or when memory is short.
  */
 static const struct job_url *
-draw(struct exchange *exchange, const struct job_replicas *replicas, size_t untried)
+draw(struct exchange *exchange, const struct job *job)
 {
 	const struct slice seed = {(const char *)&exchange->serial, sizeof(exchange->serial)};
 	uint64_t random = siphash_64(exchange->context->digests.key, seed);
-	size_t first = (size_t)(random % untried), second = first;
-	struct backend *backends[2];
-	size_t indexes[2], chosen;
+	size_t count = job->replicas.count, untried = count_left(exchange->tried, count);
+	uint16_t out = exchange->tried | health_checks_unhealthy(exchange->context, job);
+	size_t left = count_left(out, count), first, second, chosen;
+	struct backend *backend;
 
-	if (untried > 1)
-		second = (first + 1 + (size_t)((random >> 32) % (untried - 1))) % untried;
-	indexes[0] = untried_at(exchange, first);
-	indexes[1] = untried_at(exchange, second);
-	backends[0] = enter(exchange, &replicas->items[indexes[0]]);
-	backends[1] = backends[0] != NULL ? enter(exchange, &replicas->items[indexes[1]]) : NULL;
-	chosen = backends[1] == NULL || pool_prefers(backends[0], backends[1]) ? 0 : 1;
-	if (backends[1 - chosen] != NULL)
-		pool_leave(backends[1 - chosen]);
-	if (backends[chosen] == NULL)
+	if (untried == 0)
 		return NULL;
-	exchange->backend = backends[chosen];
-	exchange->tried |= (uint16_t)(1u << indexes[chosen]);
+	if (left == 0) {
+		out = exchange->tried;
+		left = untried;
+	}
+	first = second = (size_t)(random % left);
+	if (left > 1)
+		second = (first + 1 + (size_t)((random >> 32) % (left - 1))) % left;
+	backend = enter_better(exchange, job->replicas.items,
+	    (size_t[2]){left_at(out, first), left_at(out, second)}, &chosen);
+	if (backend == NULL)
+		return NULL;
+	exchange->backend = backend;
+	exchange->tried |= (uint16_t)(1u << chosen);
 	exchange->upstream_user.elsewhere = untried > 1;
-	return &replicas->items[indexes[chosen]];
+	return &job->replicas.items[chosen];
 }
 
 /* As exchange_enter, for a job with several URLs. */
 static __attribute__((noinline)) const struct job_url *
 enter_one(struct exchange *exchange, const struct job *job)
 {
-	return draw(exchange, &job->replicas, job->replicas.count);
+	health_checks_use(exchange->context, job);
+	return draw(exchange, job);
 }
 
 const struct job_url *
@@ -96,9 +124,7 @@ exchange_change_replica(struct exchange *exchange)
 	struct exchange_context *context = exchange->context;
 	struct directory_answer answer;
 	struct backend *left = exchange->backend;
-	const struct job_replicas *replicas;
 	const struct job_url *target;
-	size_t untried;
 
 	if (exchange->tried == 0 || exchange->job_moved)
 		return false;
@@ -106,11 +132,7 @@ exchange_change_replica(struct exchange *exchange)
 	    context->directory, &exchange->job_watch, loop_now_ms(context->loop));
 	if (answer.known != RECORD_KNOWN)
 		return false;
-	replicas = &answer.record->job.replicas;
-	untried = untried_count(exchange, replicas->count);
-	if (untried == 0)
-		return false;
-	target = draw(exchange, replicas, untried);
+	target = draw(exchange, &answer.record->job);
 	if (target == NULL)
 		return false;
 	if (!exchange_keep_for(exchange, target)) {

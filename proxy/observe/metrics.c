@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "jobgate/clock.h"
+
 /* One metric that is a single number: the sum of a counter over the workers. */
 struct plain_metric {
 	const char *name, *type, *help;
@@ -58,6 +60,11 @@ static const struct plain_metric plain_metrics[] = {
     {"jobgate_backend_circuit_opens_total", "counter",
 	"Times that a backend's circuit opened, including failed probes.",
 	offsetof(struct worker_stats, circuit_opens)},
+    {"jobgate_health_checks_total", "counter", "Checks of replicas' health paths.",
+	offsetof(struct worker_stats, health_checks)},
+    {"jobgate_health_checks_failed_total", "counter",
+	"Checks of replicas that got no answer, or one that was not 2xx or 3xx.",
+	offsetof(struct worker_stats, health_failures)},
     {"jobgate_cache_hits_total", "counter", "Records found in the workers' caches.",
 	offsetof(struct worker_stats, cache_hits)},
     {"jobgate_cache_misses_total", "counter", "Records that had to be read from the store.",
@@ -246,6 +253,18 @@ render_certificates(FILE *out, const struct shared_stats *stats)
 			    (unsigned long long)counter_get(&stats->certificate_expiry[i]));
 }
 
+static void
+render_replicas(FILE *out, const struct shared_stats *stats)
+{
+	const char *name = "jobgate_replicas_unhealthy";
+
+	head(out, name, "gauge",
+	    "Replicas whose last checks failed: they get requests only while no other replica of "
+	    "their job is healthy.");
+	fprintf(out, "%s %zu\n", name,
+	    replicas_unhealthy(&stats->replica_places, clock_ms(CLOCK_BOOTTIME)));
+}
+
 struct histogram_metric {
 	const char *name, *help;
 };
@@ -348,6 +367,7 @@ metrics_render(const struct shared_stats *stats, const char *version, metrics_mo
 	render_refused(out, stats);
 	render_dropped_lines(out, stats);
 	render_certificates(out, stats);
+	render_replicas(out, stats);
 	for (size_t i = 0; i < TIMED_COUNT; i++)
 		render_histogram(out, stats, (enum timed)i);
 	render_plain(out, stats);

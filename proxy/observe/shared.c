@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 
 static size_t
 bytes_for(size_t worker_count)
@@ -19,6 +20,11 @@ shared_stats_map(size_t worker_count)
 	if (stats == MAP_FAILED)
 		return NULL;
 	stats->worker_count = worker_count;
+	if (getrandom(stats->replica_places.hash_key, sizeof(stats->replica_places.hash_key), 0) !=
+	    sizeof(stats->replica_places.hash_key)) {
+		shared_stats_unmap(stats);
+		return NULL;
+	}
 	return stats;
 }
 

@@ -11,6 +11,7 @@
 #include "jobgate/outcome.h"
 #include "observe/counter.h"
 #include "observe/job_stats.h"
+#include "observe/replica_health.h"
 #include "observe/uses.h"
 
 /*
@@ -121,6 +122,7 @@ struct worker_stats {
 	counter backend_connections, backend_idle, backend_connects, backend_reuses,
 	    backend_retries;
 	counter circuits_open, circuit_opens;
+	counter health_checks, health_failures; /* of replicas */
 	counter cache_hits, cache_misses, cache_entries, cache_evictions, invalidations,
 	    bad_records, records_watched;
 	struct histogram timed[TIMED_COUNT];
@@ -146,6 +148,7 @@ struct shared_stats {
 	counter failed_checks;	/* processes that ended themselves at a CHECK */
 	counter orphan_changes; /* counts changes of any worker's `orphaned` */
 	struct job_slots job_slots;
+	struct replica_places replica_places;
 	struct worker_stats workers[];
 };
 

@@ -27,6 +27,7 @@ run_worker(struct supervisor *supervisor, unsigned slot, uint16_t owner)
 	    .all_listeners = supervisor->listeners.fds,
 	    .shared = supervisor->stats,
 	    .job_slots = &supervisor->stats->job_slots,
+	    .replica_places = &supervisor->stats->replica_places,
 	    .store_url = supervisor_store_url(supervisor, supervisor->config->store.read_url),
 	    .primary_url = supervisor_store_url(supervisor, supervisor->config->store.write_url),
 	    .stats = child_stats(supervisor, slot),

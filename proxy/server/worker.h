@@ -35,6 +35,7 @@ struct worker_setup {
 	int *all_listeners; /* those of all workers, [worker * listener_count + listener]; likewise
 			     */
 	const struct shared_stats *shared;
+	struct replica_places *replica_places; /* of that; NULL: no replica is checked */
 	struct job_slots *job_slots; /* of that; NULL: nothing is counted by job */
 	const struct sockaddr_storage
 	    *own; /* the addresses they are bound to (ports filled in), for the guard */
