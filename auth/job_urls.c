@@ -3,6 +3,12 @@
 
 #include <string.h>
 
+bool
+jg_job_affinity_valid(struct slice text)
+{
+	return text.at == NULL || slice_equal(text, SLICE("cookie"));
+}
+
 /* What comes before the next blank, or all. */
 static struct slice
 first_of(struct slice text)

@@ -28,7 +28,7 @@ _jobgate() {
 	--of-token) words=$(_jobgate_ids token) ;;
 	--sort) words="rate bytes age job token client" ;;
 	--state) words="waiting connecting awaiting relaying tunnel" ;;
-	--token | --app-token | --control-url | --url | --store | --prefix | --name | --id | --port | --host | --access | --health | --lease | --expires-in | --expires-at | --grace | --created-by | --unused-for | --idle-for | --expires-before | --from | --address | --interval | --rate | --burst | --concurrency | --value | -l | --label | --label-selector | --remove-label) return ;;
+	--token | --app-token | --control-url | --url | --store | --prefix | --name | --id | --port | --host | --access | --health | --affinity | --lease | --expires-in | --expires-at | --grace | --created-by | --unused-for | --idle-for | --expires-before | --from | --address | --interval | --rate | --burst | --concurrency | --value | -l | --label | --label-selector | --remove-label) return ;;
 	esac
 	if [[ -z $words ]]; then
 		if ((COMP_CWORD == 1)); then
@@ -57,10 +57,10 @@ _jobgate() {
 			"token renew") words="-y --yes --grace --expires-in --expires-at --from --rate --burst --concurrency --url $client $(_jobgate_ids token)" ;;
 			"session list") words="--job --of-token --address --state --url $client" ;;
 			"session kill") words="--job --of-token --address -y --yes --url $client $(_jobgate_ids session)" ;;
-			"job create") words="-l --label --port --access --url --health --id --lease $client" ;;
+			"job create") words="-l --label --port --access --url --health --affinity --id --lease $client" ;;
 			"job list") words="-l --label --idle-for --url $client" ;;
 			"job get" | "job who") words="--url $client $(_jobgate_ids job)" ;;
-			"job set") words="-l --label --remove-label --port --access --url --health $client $(_jobgate_ids job)" ;;
+			"job set") words="-l --label --remove-label --port --access --url --health --affinity $client $(_jobgate_ids job)" ;;
 			"job delete") words="-y --yes --url $client $(_jobgate_ids job)" ;;
 			"job run") words="-l --label --port --host --id --lease --url $client --" ;;
 			esac

@@ -77,6 +77,7 @@ complete -c jobgate -n '__jobgate_at token delete renew' -s y -l yes -d 'Do not 
 complete -c jobgate -n '__jobgate_at job create list set run' -s l -l label -x -d 'Label name=value'
 complete -c jobgate -n '__jobgate_at job create run' -l id -x -d 'Id of the job'
 complete -c jobgate -n '__jobgate_at job create set' -l health -x -d 'Path of checks of its replicas'
+complete -c jobgate -n '__jobgate_at job create set' -l affinity -x -a cookie -d 'A browser stays at one replica'
 complete -c jobgate -n '__jobgate_at job create run' -l lease -x -d Seconds
 complete -c jobgate -n '__jobgate_at job set' -l remove-label -x -d 'Remove a label'
 complete -c jobgate -n '__jobgate_at job create set' -l port -x -d 'Further port PORT=URL'

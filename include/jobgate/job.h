@@ -12,7 +12,7 @@
 #define JOB_LEASE_MAX 86400 /* seconds */
 #define JOB_PORTS_MAX 16
 #define JOBS_PUBLIC_MAX 10000 /* of a store: each worker holds their ids */
-#define JOB_HEALTH_MAX 256 /* bytes */
+#define JOB_HEALTH_MAX 256    /* bytes */
 
 enum job_url_scheme {
 	JOB_URL_NONE,
@@ -68,7 +68,8 @@ struct job {
 	struct slice url_text; /* as stored: its URLs, with a blank between two; may be empty */
 	struct job_url url;    /* the first of them */
 	struct job_replicas replicas;
-	struct slice health; /* the path by which replicas are checked; empty: they are not */
+	struct slice affinity; /* "cookie": browsers stay at one replica; empty: they do not */
+	struct slice health;   /* the path by which replicas are checked; empty: they are not */
 	struct job_ports ports;
 	struct slice access; /* "public": everyone may pass; empty: whoever has a token for it */
 	struct slice created_at, updated_at; /* RFC 3339, UTC; may be empty */
@@ -148,6 +149,9 @@ bool jg_job_url_parse(struct slice text, struct job_url *out, size_t *bad);
  */
 bool jg_job_urls_parse(
     struct slice text, struct job_url urls[JOB_URLS_MAX], size_t *count, size_t *bad);
+
+/* True for no text (at is NULL), and for "cookie". */
+bool jg_job_affinity_valid(struct slice text);
 
 /*
  * True for no text (at is NULL), and for the path of a check: in the form of a URL's base, from its

@@ -67,6 +67,33 @@ session_open(const unsigned char key[SESSION_KEY_LEN], struct slice job, struct 
 	return now_s < out->expires_s;
 }
 
+SEAL_LEN_CHECK(8);
+_Static_assert(SEAL_TEXT_LEN(8) == REPLICA_COOKIE_LEN, "the text of a replica");
+
+bool
+replica_seal(const unsigned char key[SESSION_KEY_LEN], struct slice job, uint64_t target,
+    char out[REPLICA_COOKIE_LEN])
+{
+	const struct seal seal = seal_of(key, job);
+	unsigned char plain[8];
+
+	put_number(plain, target);
+	return seal_text(&seal, plain, sizeof(plain), out);
+}
+
+bool
+replica_open(
+    const unsigned char key[SESSION_KEY_LEN], struct slice job, struct slice text, uint64_t *target)
+{
+	const struct seal seal = seal_of(key, job);
+	unsigned char plain[8];
+
+	if (!unseal_text(&seal, text, plain, sizeof(plain)))
+		return false;
+	*target = get_number(plain);
+	return true;
+}
+
 /* Two bytes are zero: base64 without padding. */
 #define SIGN_IN_PLAIN_LEN (SIGN_IN_ID_LEN + 8 + 2)
 
@@ -124,6 +151,7 @@ cookie_is_ours(struct slice pair)
 		return false;
 	name = slice_trim((struct slice){pair.at, (size_t)(equals - pair.at)});
 	return slice_equal_nocase(name, SLICE(SESSION_COOKIE)) ||
+	       slice_equal_nocase(name, SLICE(REPLICA_COOKIE)) ||
 	       slice_equal_nocase(name, SLICE(NONCE_COOKIE));
 }
 

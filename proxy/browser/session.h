@@ -15,6 +15,10 @@
 /* The cookie that binds a one-time code to one browser (code.h); as private as the session's. */
 #define NONCE_COOKIE "__Host-jobgate-nonce"
 
+/* The cookie that keeps a browser at one replica of a job; jobs neither see nor set it either. */
+#define REPLICA_COOKIE "__Host-jobgate-replica"
+#define REPLICA_COOKIE_LEN 48
+
 #define SESSION_KEY_LEN 32
 #define SESSION_TEXT_LEN 96
 
@@ -48,6 +52,12 @@ struct sign_in_cookie {
 	unsigned char id[SIGN_IN_ID_LEN];
 	int64_t expires_s; /* Unix time */
 };
+
+/* The same for a replica, which `target` stands for; its text has another length, too. */
+bool replica_seal(const unsigned char key[SESSION_KEY_LEN], struct slice job, uint64_t target,
+    char out[REPLICA_COOKIE_LEN]);
+bool replica_open(const unsigned char key[SESSION_KEY_LEN], struct slice job, struct slice text,
+    uint64_t *target);
 
 /* What the cookie of the sign-in host itself is bound to: no job's id, since it has blanks. */
 #define SIGN_IN_HOST_PURPOSE SLICE("sign-in host")

@@ -107,7 +107,7 @@ exchange_allow(struct exchange *exchange, struct request *request, const struct 
 		exchange->client->ops->allowed(exchange->client);
 	if (exchange_answer_here(exchange, request))
 		return;
-	target = exchange_enter(exchange, lookup->evidence.job);
+	target = exchange_enter(exchange, request, lookup->evidence.job);
 	if (target == NULL) {
 		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
 		return;

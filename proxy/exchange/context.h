@@ -31,10 +31,11 @@ struct exchange_options {
 	uint16_t https_port;	  /* of the URLs that redirects lead to */
 	struct ip_ranges trusted_proxies;
 	struct limits limits;
-	struct limit_table *limit_table;   /* of tokens, shared by all workers */
-	uint16_t limit_owner;		   /* this worker's number in it */
-	const struct shared_stats *shared; /* for /readyz */
-	struct job_slots *job_slots;	   /* shared by all workers, with jobs_max */
+	struct limit_table *limit_table;       /* of tokens, shared by all workers */
+	uint16_t limit_owner;		       /* this worker's number in it */
+	const struct shared_stats *shared;     /* for /readyz */
+	struct job_slots *job_slots;	       /* shared by all workers, with jobs_max */
+	const unsigned char *affinity_key;     /* SESSION_KEY_LEN bytes; NULL: no affinity */
 	struct replica_places *replica_places; /* the same; NULL: no replica is checked */
 	uint32_t jobs_max; /* that are counted one by one; 0: nothing is counted by job */
 	struct timeouts timeouts;

@@ -78,7 +78,7 @@ struct exchange_context {
 	/* How many of them each token has, by the keyed hash of its id; a few tokens share a count.
 	 */
 	unsigned held_of[HOLD_SHARES];
-	bool draining; /* no request is held any more */
+	bool draining;			     /* no request is held any more */
 	struct health_checks *health_checks; /* NULL until a job with a health path is used */
 	struct unmatched unmatched;
 

@@ -18,7 +18,8 @@ void exchange_allow(
  * Choose the URL of the job to which the request goes, and enter its backend. The URL is valid as
  * long as the job. NULL when memory is short.
  */
-const struct job_url *exchange_enter(struct exchange *exchange, const struct job *job);
+const struct job_url *exchange_enter(
+    struct exchange *exchange, const struct request *request, const struct job *job);
 
 /*
  * Leave the backend for that of a replica that was not tried, and keep the request in the form for
@@ -35,6 +36,18 @@ exchange_replica(const struct exchange *exchange, char out[POOL_NAME_MAX])
 {
 	return exchange->tried != 0 ? pool_name(exchange->backend, out) : (struct slice){0};
 }
+
+/* ---- affinity.c ---- */
+
+/*
+ * The index of the replica that the request's cookie names, if the job has affinity. replicas.count
+ * if there is none. Notes what the answer needs.
+ */
+size_t exchange_find_affinity(
+    struct exchange *exchange, const struct request *request, const struct job *job);
+
+/* Name the replica in an answer to a browser that has no cookie, or that of another replica. */
+void exchange_add_affinity(struct exchange *exchange, struct fields *fields, struct writer *room);
 
 /* ---- send.c ---- */
 

@@ -39,6 +39,7 @@
  * call.c            calls of the control API, and requests of monitoring
  * ask.c             asks the control process for a local handler
  * replica.c         chooses among the URLs of a job with several
+ * affinity.c        keeps a browser at one of them
  * send.c            sends it: the connection to its backend, its head, repeats
  * request_content.c its content
  * relay.c           the answer
@@ -88,6 +89,8 @@ struct exchange {
 	struct in6_addr address;  /* the client's, with has_address */
 	uint64_t target;	  /* hash of the job's URL that the request goes to */
 	bool job_moved;		  /* the job has got another URL since then */
+	bool sticky;		  /* its answer names its replica to the browser, unless */
+	uint64_t sticks_to;	  /* its cookie did so: the hash of that URL */
 	bool connect_timed_out;	  /* one of the job's replicas took too long to connect */
 	struct timer timer;	  /* the deadline of the state, or `ends_ms` if that is earlier */
 	uint64_t session_ends_ms; /* monotonic; with CARRIER_SIGN_IN */

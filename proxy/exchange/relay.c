@@ -36,6 +36,8 @@ exchange_say_for_whom(struct exchange *exchange, struct response *response)
 	}
 	if (exchange_does_cors(exchange) && !response->tunnel)
 		cors_answer(&response->fields, exchange->cors_origin, &writer);
+	if (exchange->sticky)
+		exchange_add_affinity(exchange, &response->fields, &writer);
 }
 
 static void

@@ -96,20 +96,30 @@ draw(struct exchange *exchange, const struct job *job)
 
 /* As exchange_enter, for a job with several URLs. */
 static __attribute__((noinline)) const struct job_url *
-enter_one(struct exchange *exchange, const struct job *job)
+enter_one(struct exchange *exchange, const struct request *request, const struct job *job)
 {
+	size_t kept = exchange_find_affinity(exchange, request, job);
+
 	health_checks_use(exchange->context, job);
-	return draw(exchange, job);
+	if (kept == job->replicas.count ||
+	    (health_checks_unhealthy(exchange->context, job) >> kept & 1) != 0)
+		return draw(exchange, job);
+	exchange->backend = enter(exchange, &job->replicas.items[kept]);
+	if (exchange->backend == NULL)
+		return NULL;
+	exchange->tried = (uint16_t)(1u << kept);
+	exchange->upstream_user.elsewhere = true;
+	return &job->replicas.items[kept];
 }
 
 const struct job_url *
-exchange_enter(struct exchange *exchange, const struct job *job)
+exchange_enter(struct exchange *exchange, const struct request *request, const struct job *job)
 {
 	const struct job_url *target = &job->url;
 
 	CHECK(exchange->backend == NULL, exchange_dump, exchange);
 	if (job->replicas.count > 0)
-		target = enter_one(exchange, job);
+		target = enter_one(exchange, request, job);
 	else
 		exchange->backend = enter(exchange, target);
 	if (exchange->backend == NULL)

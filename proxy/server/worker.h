@@ -36,7 +36,7 @@ struct worker_setup {
 			     */
 	const struct shared_stats *shared;
 	struct replica_places *replica_places; /* of that; NULL: no replica is checked */
-	struct job_slots *job_slots; /* of that; NULL: nothing is counted by job */
+	struct job_slots *job_slots;	       /* of that; NULL: nothing is counted by job */
 	const struct sockaddr_storage
 	    *own; /* the addresses they are bound to (ports filled in), for the guard */
 	const unsigned char *session_key; /* 32 bytes */

@@ -170,6 +170,7 @@ make_exchanges(struct worker *worker)
 	    .limit_owner = setup->owner,
 	    .shared = setup->shared,
 	    .job_slots = setup->job_slots,
+	    .affinity_key = setup->session_key,
 	    .replica_places = setup->replica_places,
 	    .jobs_max = setup->job_slots != NULL ? (uint32_t)config->metrics.jobs_max : 0,
 	    .session_key = config->browser.sign_in ? setup->session_key : NULL,
