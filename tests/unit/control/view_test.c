@@ -87,7 +87,8 @@ jobs(void **state)
 
 	(void)state;
 	is_json(view_record(&record, "http://{job}.x/"),
-	    "{\"access\":null,\"created_at\":null,\"id\":\"j\",\"job_url\":\"http://j.x/"
+	    "{\"access\":null,\"affinity\":null,\"created_at\":null,"
+	    "\"health\":null,\"id\":\"j\",\"job_url\":\"http://j.x/"
 	    "\",\"labels\":{\"model\":\"base\"},"
 	    "\"last_request_at\":null,\"lease\":null,\"port_urls\":{},\"ports\":{},\"updated_at\":"
 	    "null,\"url\":null}");
@@ -95,12 +96,14 @@ jobs(void **state)
 	job->labels.count = 0;
 	job->lease = 30;
 	is_json(view_record(&record, ""),
-	    "{\"access\":null,\"created_at\":null,\"id\":\"j\",\"job_"
+	    "{\"access\":null,\"affinity\":null,\"created_at\":null,"
+	    "\"health\":null,\"id\":\"j\",\"job_"
 	    "url\":\"\",\"labels\":{},\"last_request_at\":null,\"lease\":30,"
 	    "\"port_urls\":{},\"ports\":{},"
 	    "\"updated_at\":null,\"url\":\"unix:/run/j.sock\"}");
 	/* The URL at which the gateway serves it is not the store's to keep. */
-	is_json(view_export(&record), "{\"access\":null,\"created_at\":null,\"id\":\"j\","
+	is_json(view_export(&record), "{\"access\":null,\"affinity\":null,\"created_at\":null,"
+				      "\"health\":null,\"id\":\"j\","
 				      "\"labels\":{},\"lease\":30,\"ports\":{},"
 				      "\"updated_at\":null,\"url\":\"unix:/run/j.sock\"}");
 }
