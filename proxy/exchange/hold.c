@@ -102,7 +102,7 @@ exchange_hold(struct exchange *exchange, const struct lookup *lookup)
 	exchange_watch(exchange, lookup);
 	if (exchange->context->watch != NULL)
 		running_begun(exchange);
-	if (exchange->client->ops->allowed != NULL) /* its token is valid: others need not wait */
+	if (exchange->client->ops->allowed != NULL) /* it may pass: others need not wait */
 		exchange->client->ops->allowed(exchange->client);
 	exchange_start_deadline(exchange, exchange->hold_until_ms - now_ms);
 }

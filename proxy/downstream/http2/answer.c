@@ -48,9 +48,11 @@ end_block(struct http2_stream *stream, const struct writer *writer, unsigned fla
 static void
 client_allowed(struct exchange_client *client)
 {
-	struct http2_session *session = stream_of(client)->session;
+	struct http2_stream *stream = stream_of(client);
+	struct http2_session *session = stream->session;
 
-	if (!exchange_is_public(stream_of(client)->exchange))
+	stream->passed = true;
+	if (!exchange_is_public(stream->exchange))
 		session->connection->authenticated = true;
 	http2_wake(session); /* reading may have waited for this: see http2_may_read */
 }

@@ -14,7 +14,7 @@
 
 /*
  * The number of streams whose requests are still being authorized: they wait for the store, not for
- * the client.
+ * the client, nor for their job.
  */
 static size_t
 count_undecided(const struct http2_session *session)
@@ -23,7 +23,7 @@ count_undecided(const struct http2_session *session)
 	size_t count = 0;
 
 	TAILQ_FOREACH(stream, &session->streams, link)
-	if (stream->exchange != NULL && !exchange_is_allowed(stream->exchange) &&
+	if (stream->exchange != NULL && !stream->passed && !exchange_is_allowed(stream->exchange) &&
 	    !exchange_takes_content(stream->exchange))
 		count++;
 	return count;

@@ -99,6 +99,7 @@ struct http2_stream {
 	bool expects : 1;	/* the client waits for 100 and has sent no content yet */
 	bool asks_tunnel : 1;	/* extended CONNECT: only content may follow */
 	bool tunnel : 1;
+	bool passed : 1;       /* its request has been allowed, be it held for its job */
 	bool answer_ended : 1; /* nothing follows what has been handed over */
 	bool end_written : 1;  /* END_STREAM has been written */
 	bool told : 1;	       /* why it ends: the client's request is not waited for */
