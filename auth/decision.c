@@ -251,9 +251,9 @@ decide_on_token(const struct evidence *evidence, bool proved)
 	return decide_on_limits(evidence->token, evidence->wall_ms, evidence->address);
 }
 
-/* No credential of ours was sent. */
+/* No credential of ours was sent, perhaps a foreign one: `refusal` says which. */
 static enum verdict
-decide_unproved(const struct evidence *evidence, enum verdict refusal)
+decide_without_credential(const struct evidence *evidence, enum verdict refusal)
 {
 	if (!evidence->is_listed || !evidence->names_job || evidence->names_control)
 		return refusal;
@@ -281,9 +281,9 @@ jg_decide_proved(const struct evidence *evidence, bool proved)
 	case CREDENTIAL_MALFORMED:
 		return VERDICT_BAD_CREDENTIAL;
 	case CREDENTIAL_NONE:
-		return decide_unproved(evidence, VERDICT_NO_CREDENTIAL);
+		return decide_without_credential(evidence, VERDICT_NO_CREDENTIAL);
 	case CREDENTIAL_FOREIGN:
-		return decide_unproved(evidence, VERDICT_INVALID_TOKEN);
+		return decide_without_credential(evidence, VERDICT_INVALID_TOKEN);
 	case CREDENTIAL_BEARER:
 	case CREDENTIAL_SESSION:
 		break;

@@ -1,4 +1,4 @@
-/* table.h - a hash table of directory entries, by kind and id; other rooms use it, too. */
+/* table.h - a hash table of nodes that lie in the caller's elements. */
 #ifndef JOBGATE_AUTH_TABLE_H
 #define JOBGATE_AUTH_TABLE_H
 

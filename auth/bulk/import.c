@@ -141,9 +141,17 @@ read_record(struct import *import, struct input_error *error)
 					   check_previous(&record->token, error));
 }
 
+/* A record that is being created. */
+struct creation {
+	struct import *import;
+	char id[JOB_ID_ROOM];
+};
+
 static void
-on_created(struct import *import, enum record_kind kind, enum store_result result)
+on_created(struct creation *creation, enum record_kind kind, enum store_result result)
 {
+	struct import *import = creation->import;
+
 	import->under_way--;
 	switch (result) {
 	case STORE_OK:
@@ -154,15 +162,17 @@ on_created(struct import *import, enum record_kind kind, enum store_result resul
 		return;
 	case STORE_TOO_MANY_PUBLIC:
 		import->task->problems++;
-		fputs("jobgate: a job was left out: the store has as many public jobs as it may "
-		      "have\n",
-		    stderr);
+		fprintf(stderr,
+		    "jobgate: public job %s was left out: the store already has %d public jobs; "
+		    "make one of them private, then import again\n",
+		    creation->id, JOBS_PUBLIC_MAX);
 		return;
 	case STORE_COLLIDES:
 		import->task->problems++;
-		fputs("jobgate: a job was left out: one of its ports, or its id, has the host "
-		      "<id>-<port> of another job in the store\n",
-		    stderr);
+		fprintf(stderr,
+		    "jobgate: job %s was left out: one of its ports, or its id, has the host "
+		    "<id>-<port> of another job in the store\n",
+		    creation->id);
 		return;
 	case STORE_BROKEN:
 		import->task->problems++;
@@ -179,6 +189,7 @@ on_created(struct import *import, enum record_kind kind, enum store_result resul
 	{                                                                                          \
 		(void)none;                                                                        \
 		on_created(ctx, RECORD_##KIND, result);                                            \
+		free(ctx);                                                                         \
 	}
 #include "jobgate/records.def"
 
@@ -206,12 +217,21 @@ import_record(struct import *import, const struct record *record)
 #include "jobgate/records.def"
 	};
 
+	struct slice id = record_id(record);
+	struct creation *creation = malloc(sizeof(*creation));
+
+	if (creation == NULL) {
+		import->lost = true;
+		return;
+	}
+	creation->import = import;
+	snprintf(creation->id, sizeof(creation->id), "%.*s", (int)id.len, id.at);
 	if (task_is_unminted(record))
 		import->task->unminted++;
 	import->under_way++;
 	store_create(import->task->store, record,
 	    created_ms(import->object, record_created_at(record)), NULL, created[record->kind],
-	    import);
+	    creation);
 }
 
 /* What the store has of such a token is as good, so a conflict is none. */

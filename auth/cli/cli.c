@@ -114,6 +114,15 @@ all_help(FILE *out)
 	    out);
 }
 
+static bool
+has_verb(const struct group *group, const char *verb)
+{
+	for (size_t i = 0; i < group->count; i++)
+		if (strcmp(group->commands[i].verb, verb) == 0)
+			return true;
+	return false;
+}
+
 static void
 group_help(const struct group *group, FILE *out)
 {
@@ -122,11 +131,12 @@ group_help(const struct group *group, FILE *out)
 	for (size_t i = 0; i < group->count; i++)
 		fprintf(out, "  %-6s  %s\n", group->commands[i].verb,
 		    group->commands[i].syntax.summary);
-	fputs("\nOptions:\n"
-	      "  -h, --help     Print help\n"
-	      "  -V, --version  Print the version\n\n"
-	      "'ls' stands for 'list', 'rm' for 'delete'.\n",
-	    out);
+	fprintf(out,
+	    "\nOptions:\n"
+	    "  -h, --help     Print help\n"
+	    "  -V, --version  Print the version\n\n"
+	    "'ls' means 'list'%s.\n",
+	    has_verb(group, "delete") ? ", 'rm' means 'delete'" : "");
 }
 
 static int
@@ -215,7 +225,7 @@ run_group(const struct group *group, int argc, char **argv)
 		if (strcmp(group->commands[i].verb, verb_of(argv[2])) == 0)
 			return run(&group->commands[i], argc - 2, argv + 2);
 	if (argv[2][0] == '-') {
-		fprintf(stderr, "jobgate: after '%s' a command is missing\n", group->noun);
+		fprintf(stderr, "jobgate: '%s' needs a command\n", group->noun);
 		group_help(group, stderr);
 		return CLI_USAGE;
 	}

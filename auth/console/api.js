@@ -68,7 +68,7 @@ class Session {
 		}
 	}
 
-	// A list may have to wait for others (429): it is asked for again, as the command line does.
+	// A GET that has to wait for others (429) is sent again, as the command line does.
 	async #answer(method, path, body) {
 		for (let tries = 0; ; tries++) {
 			const token = this.#token;

@@ -51,7 +51,7 @@ function changeOf(before, now) {
 	if (!before)
 		return now.created_at === now.updated_at ? "is new" : "was changed";
 	if (before.version !== now.version)
-		return "was renewed: its value before is refused, or will be soon";
+		return "was renewed: its previous value is refused, at the latest when its grace ends";
 	return before.updated_at !== now.updated_at ? "was changed" : "";
 }
 

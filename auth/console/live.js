@@ -10,6 +10,7 @@ class Live {
 	#remembered = new Map(); // "token <id>" -> record, to tell what changed and the name of what is gone
 	#sessions = {begun: 0, ended: 0, cut: 0};
 	#due = false;
+	#down = new Set(); // what the log says is out of reach
 	records = false; // changes of records come, so that lists need not be read again and again
 	sessions = false;
 
@@ -42,7 +43,7 @@ class Live {
 		}
 	}
 
-	// Tests and style sheets see it, too.
+	// The attribute is for tests: they wait for it.
 	#tell() {
 		find("console").dataset.live = this.records && this.sessions;
 	}
@@ -64,11 +65,23 @@ class Live {
 			this.#sessions[data.is]++;
 			this.#take.item(LISTS.sessions, data.session.id, data.is === "begun" ? data.session : null);
 			this.#flushSoon();
-		} else if (name === "store" && !data.up) {
-			this.#take.log(["The store is out of reach."]);
-		} else if (name === "worker" && !data.up) {
-			this.#take.log([`Worker ${data.worker} is out of reach.`]);
+		} else if (name === "store") {
+			this.#reach("The store", data.up);
+		} else if (name === "worker") {
+			this.#reach(`Worker ${data.worker}`, data.up);
 		}
+	}
+
+	// Every stream begins with what is up, so only a change is told.
+	#reach(what, up) {
+		if (!up && !this.#down.has(what))
+			this.#take.log([`${what} is out of reach.`]);
+		if (up && this.#down.has(what))
+			this.#take.log([`${what} can be reached again.`]);
+		if (up)
+			this.#down.delete(what);
+		else
+			this.#down.add(what);
 	}
 
 	#record(list, {id, record}) {

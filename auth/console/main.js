@@ -53,14 +53,15 @@ function signOut(message, isError) {
 
 async function signIn(value) {
 	if (!/^jgt_[0-9A-Za-z_]+$/.test(value)) {
-		signOut("That is no token. A token begins with jgt_. Paste an operator's token.", true);
+		signOut("This is not a token. A token begins with jgt_. Paste an operator's token.", true);
 		return;
 	}
 	const begun = new Session(value);
 	try {
 		me = await begun.call("GET", "v1/me");
 	} catch (error) {
-		signOut(error.status === 403 ? `${error.message} Paste an operator's token.` : error.message, true);
+		signOut(error.status === 0 ? "The gateway cannot be reached. Check the network, then paste the token again."
+			: error.status === 403 ? `${error.message} Paste an operator's token.` : error.message, true);
 		return;
 	}
 	session = begun;

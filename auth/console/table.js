@@ -63,7 +63,7 @@ class Table {
 		this.#arrange();
 	}
 
-	// Show only items of which some column has this text. Returns how many there are.
+	// Show only the items with this text in some column.
 	filter(text) {
 		this.#filter = text.toLowerCase();
 		this.#arrange();

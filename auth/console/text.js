@@ -39,7 +39,7 @@ function age(seconds) {
 }
 
 function since(time) {
-	return time ? `${age(Math.max(0, (Date.now() - Date.parse(time)) / 1000))} ago` : "never";
+	return time ? `${age(Math.max(0, (Date.now() - Date.parse(time)) / 1000))} ago` : "not known";
 }
 
 function labels(object) {

@@ -107,6 +107,8 @@ on_tick(evutil_socket_t fd, short what, void *ctx)
 
 /* ---- the beginning ---- */
 
+_Static_assert(READERS_RELATED_MAX == READERS_OF_TOKEN_MAX, "as a message below says");
+
 /* Those that have left give up their places now, not with the next tick. */
 static void
 sweep(struct events *events)
@@ -149,10 +151,17 @@ is_room(struct events *events, struct call *call)
 		      (call->scope.count == 0 ||
 			  (scoped < READERS_SCOPED_MAX && related < READERS_RELATED_MAX)))
 		return true;
-	call_refuse(call, 429, NULL,
-	    "too many read events already (%d, %d with a label selector, %d with one token or one "
-	    "label in common): try again when one of them has ended",
-	    READERS_MAX, READERS_SCOPED_MAX, READERS_OF_TOKEN_MAX);
+	if (call->token == NULL)
+		call_refuse(call, 429, NULL,
+		    "%d callers at the local socket read events already: try again when one of "
+		    "them has ended",
+		    READERS_LOCAL_MAX);
+	else
+		call_refuse(call, 429, NULL,
+		    "too many callers read events already (at most %d, %d with a label selector, "
+		    "%d with one token or one label in common): try again when one of them has "
+		    "ended",
+		    READERS_MAX, READERS_SCOPED_MAX, READERS_OF_TOKEN_MAX);
 	return false;
 }
 
@@ -190,6 +199,10 @@ events_read(struct call *call)
 	CHECK(call->caller != CALLER_UNAUTHENTICATED, call_dump, call);
 	if (call->query.len > 0) {
 		call_refuse(call, 400, NULL, "this path takes no query");
+		return;
+	}
+	if (control->workers == NULL) {
+		call_refuse(call, 503, NULL, "the gateway is shutting down");
 		return;
 	}
 	if (events == NULL || call->stream == NULL) {

@@ -8,9 +8,10 @@
 /*
  * For scripts on a job, after PORT_SCRIPT, whose `keys` and `id` it uses. A record says itself
  * whether its job is public; the set lists the jobs whose record does, for those who must not look
- * up any other. full(): the job would have no place in the set; this call also fails if the set
- * cannot be read, before anything was written. list(): brings the set in line with the record; it
- * does not fail for a job that is not public.
+ * up any other. full(): true if the set has no room for the job. It fails if the set cannot be
+ * read; nothing is written before that. list(): brings the set in line with the record. It never
+ * fails: if the set cannot be written, the job is not listed, and so it is not public (or it stays
+ * listed, and its record still says that it is not public).
  */
 #define PUBLIC_SCRIPT                                                                    \
 	"local publics = string.match(keys, '^(.*)job:$')\n"                             \

@@ -10,7 +10,10 @@
  */
 struct public_jobs;
 
-/* A set for at most `max` ids, which may be 0. The caller frees it. NULL when memory is short. */
+/*
+ * A set for at most `max` ids, which may be 0. The caller frees it, or gives it to
+ * jg_directory_set_public. NULL when memory is short.
+ */
 struct public_jobs *public_jobs_new(size_t max);
 void public_jobs_free(struct public_jobs *jobs); /* NULL is allowed */
 

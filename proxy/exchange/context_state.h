@@ -82,7 +82,9 @@ struct exchange_context {
 	struct health_checks *health_checks; /* NULL until a job with a health path is used */
 	struct unmatched unmatched;
 
-	/* Who may frame jobs' answers, and the policy of our pages in such frames; empty: nobody.
+	/*
+	 * ancestors: who may frame jobs' answers, never empty. frame_policy: the policy of our
+	 * pages in such frames; empty without browser.embed.
 	 */
 	char ancestors_text[FRAME_ANCESTORS_MAX], frame_policy_text[PAGE_POLICY_FRAMED_MAX];
 	struct slice ancestors, frame_policy;

@@ -88,7 +88,7 @@ struct exchange {
 	uint64_t no_permit_for;	  /* the concurrency for which no permit was left; or 0 */
 	struct in6_addr address;  /* the client's, with has_address */
 	uint64_t target;	  /* hash of the job's URL that the request goes to */
-	bool job_moved;		  /* the job has got another URL since then */
+	bool job_moved;		  /* its job no longer has the URL that the request goes to */
 	bool sticky;		  /* its answer names its replica to the browser, unless */
 	uint64_t sticks_to;	  /* its cookie did so: the hash of that URL */
 	bool connect_timed_out;	  /* one of the job's replicas took too long to connect */
@@ -105,7 +105,8 @@ struct exchange {
 	bool counted;		/* it was counted against its token's rate when it was held */
 	unsigned short hold_share; /* with hold_until_ms: its token's place in `held_of` */
 	uint16_t tried;		   /* a bit for each replica of the job that was tried; 0: the job
-				    * has one URL */
+				    * has one URL; all ones: the job's record has changed, so no
+				    * other replica is tried */
 	LIST_ENTRY(exchange) hold_link; /* with hold_until_ms: of all of the worker */
 	struct task free_task;
 

@@ -179,9 +179,10 @@ make_json(struct local_reply *reply, unsigned status, struct slice title, struct
 }
 
 /*
- * No page of ours runs scripts, is framed (but see browser.embed), tells other hosts where it is,
- * or can be read by the page that opened its window (browsers heed this in redirects, too). A
- * redirect says nothing of its address; a page must, since forms with no-referrer are sent with
+ * No page of ours runs scripts, except the console, which brings its own policy. No page is framed,
+ * except as browser.embed allows. None tells other hosts where it is, and the page that opened its
+ * window cannot read it (browsers apply this to redirects, too). A redirect says nothing of its
+ * address; a page must, since forms with no-referrer are sent with
  * "Origin: null" (Fetch).
  */
 static void

@@ -359,7 +359,9 @@ exchange_follow_job(struct exchange *exchange, const struct job *job)
 	}
 	if (exchange->job_moved && exchange_is_unsent(exchange))
 		exchange_fail_retry_later(exchange, OUTCOME_CONNECT_FAILED, 503, SLICE("Job moved"),
-		    SLICE("The job has another URL now; try again."), 1);
+		    SLICE("The job no longer has the URL for which this request was meant; try "
+			  "again."),
+		    1);
 }
 
 /* VERDICT_ALLOW when the sign-in that let the exchange in, if one did, still names its token. */

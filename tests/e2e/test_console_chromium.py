@@ -1,5 +1,6 @@
 """The console in Chromium: signing in, what is listed, that it is live, and what attackers get."""
 
+import json
 import urllib.parse
 
 import pytest
@@ -77,7 +78,7 @@ def operator(records):
 
 
 @pytest.mark.parametrize("value, words", [
-    ("nonsense", "That is no token"), ("jgt_wrong", "end of the token is missing"), ("read", "role operator"), ("revoked", "The token is not valid")])
+    ("nonsense", "This is not a token"), ("jgt_wrong", "end of the token is missing"), ("read", "role operator"), ("revoked", "The token is not valid")])
 def test_who_is_no_operator(console, records, value, words):
     token = records.token("read" if value == "read" else "operator")
     if value == "revoked":
@@ -86,6 +87,16 @@ def test_who_is_no_operator(console, records, value, words):
     console.until_text("message", words)
     assert console.by_id("message").get_attribute("role") == "alert" and not console.by_id("console").is_displayed()
     assert console.focused() == console.by_id("token") and console.by_id("token").get_property("value") == ""
+
+
+def test_a_sign_in_without_an_answer(console, browser, operator):
+    """Nothing tries again, and the page has forgotten the token, so it says what to do."""
+    browser.execute_script("window.real = window.fetch; window.fetch = () => Promise.reject(new TypeError())")
+    console.enter(operator.value)
+    console.until_text("message", "Check the network, then paste the token again.")
+    assert "by itself" not in console.text("message") and console.by_id("token").get_property("value") == ""
+    browser.execute_script("window.fetch = window.real")
+    console.sign_in(operator)
 
 
 def test_what_is_listed(console, records, operator):
@@ -143,6 +154,20 @@ def test_without_the_stream_the_lists_tell(console, browser, records, operator):
     records.delete_token(token)
     console.until_rows(["ops"])
     console.until_log(f"Token leaving ({token.id}) is gone.")
+
+
+def test_what_is_out_of_reach_comes_back(console, browser, operator):
+    """Each change is told once, and nothing of what was up from the start."""
+    told = [("start", {"changes": True, "sessions": True}), ("store", {"up": True}), ("worker", {"worker": 0, "up": True}),
+            *(("store", {"up": up}) for up in (False, False, True, True)), *(("worker", {"worker": 1, "up": up}) for up in (False, True))]
+    text = "".join(f"event: {name}\ndata: {json.dumps(data)}\n\n" for name, data in told)
+    browser.execute_script("""
+        const real = window.fetch, bytes = new TextEncoder().encode(arguments[0]);
+        window.fetch = (path, ...rest) => path === 'v1/events' ? Promise.resolve(new Response(new ReadableStream({start: (one) => one.enqueue(bytes)}))) : real(path, ...rest)""", text)
+    console.sign_in(operator)
+    console.until_log("Worker 1 can be reached again.")
+    lines = [line.split(" ", 1)[1] for line in reversed([item.text for item in browser.find_elements("css selector", "#log li")])]
+    assert lines == ["The store is out of reach.", "The store can be reached again.", "Worker 1 is out of reach.", "Worker 1 can be reached again."]
 
 
 def test_a_session_shows_while_it_runs(console, records, operator, secured):

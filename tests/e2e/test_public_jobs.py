@@ -127,6 +127,16 @@ def test_export_and_import(source, target, store):  # noqa: F811
     assert target.client.smembers(SET) == {public} and store("verify", server=target).status == 0
 
 
+def test_import_into_a_full_store(source, target, store):  # noqa: F811
+    records = Records(source.client)
+    public = records.job("http://h:1", access="public")
+    source.client.zadd("jobgate:jobs", {public: 1})
+    target.client.sadd(SET, *(f"job-{number}" for number in range(10000)))
+    imported = store("import", server=target, stdin=store("export", server=source).out)
+    assert imported.status == 1 and f"public job {public} was left out: the store already has 10000 public jobs; make one of them private" in imported.err
+    assert not target.client.exists(f"jobgate:job:{public}")
+
+
 def test_verify(source, store):  # noqa: F811
     records = Records(source.client)
     unlisted, good, private = records.job("http://h:1", access="public"), records.job("http://h:1", access="public"), records.job("http://h:1")
