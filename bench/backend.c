@@ -3,7 +3,8 @@
  *
  * "/small" has 64 bytes, "/N" has N; a request's content is read and dropped; an upgrade makes an
  * echo. Requests may be pipelined. It listens on one port at 127.0.0.1 and further addresses
- * (127.0.x.y), so that many jobs can have a backend each.
+ * (127.0.x.y), so that many jobs can have a backend each. With a third argument it takes so many
+ * microseconds for each answer, one after the other: a slow server with a queue.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,6 +19,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define HEAD_MAX 8192
@@ -35,6 +37,7 @@ struct conn {
 };
 
 static char content[CONTENT_MAX];
+static struct timespec delay;
 static int loop;
 
 static void
@@ -118,6 +121,8 @@ conn_answer(struct conn *conn)
 	size_t size = path != NULL ? strtoul(path + 2, NULL, 10) : 0;
 	int head;
 
+	if (delay.tv_nsec > 0)
+		nanosleep(&delay, NULL);
 	if (strcasestr(conn->head, "\r\nupgrade: websocket") != NULL) {
 		conn->echo = true;
 		conn_send(conn, upgrade, sizeof(upgrade) - 1);
@@ -226,12 +231,14 @@ main(int argc, char **argv)
 {
 	struct epoll_event events[256];
 
-	if (argc != 3) {
-		fputs(
-		    "Usage: bench_backend PORT ADDRESSES   (127.0.0.1 and those that follow it)\n",
+	if (argc < 3 || argc > 4) {
+		fputs("Usage: bench_backend PORT ADDRESSES [MICROSECONDS]   (127.0.0.1 and those "
+		      "that follow it)\n",
 		    stderr);
 		return 2;
 	}
+	if (argc == 4)
+		delay.tv_nsec = atol(argv[3]) * 1000;
 	signal(SIGPIPE, SIG_IGN);
 	memset(content, 'x', sizeof(content));
 	loop = epoll_create1(EPOLL_CLOEXEC);
