@@ -264,6 +264,24 @@ parse_unix(struct slice text, size_t *at, struct job_url *out)
 	return true;
 }
 
+static uint64_t
+hash_more(uint64_t hash, struct slice text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		hash = (hash ^ (unsigned char)text.at[i]) * 1099511628211u;
+	return (hash ^ text.len) * 1099511628211u;
+}
+
+/* FNV-1a is enough: if two URLs of a job collide, its requests only go to the other URL that its
+ * owner gave it. */
+static uint64_t
+hash_of(const struct job_url *url)
+{
+	uint64_t hash = 14695981039346656037u ^ ((uint64_t)url->scheme << 16 | url->port);
+
+	return hash_more(hash_more(hash_more(hash, url->host), url->base), url->path);
+}
+
 bool
 jg_job_url_parse(struct slice text, struct job_url *out, size_t *bad)
 {
@@ -292,8 +310,11 @@ jg_job_url_parse(struct slice text, struct job_url *out, size_t *bad)
 			continue;
 		*bad = schemes[i].prefix.len;
 		out->scheme = schemes[i].scheme;
-		return out->scheme == JOB_URL_UNIX ? parse_unix(text, bad, out)
-						   : parse_http(text, bad, out);
+		if (out->scheme == JOB_URL_UNIX ? !parse_unix(text, bad, out)
+						: !parse_http(text, bad, out))
+			return false;
+		out->hash = hash_of(out);
+		return true;
 	}
 	return false;
 }

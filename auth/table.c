@@ -23,10 +23,6 @@
  */
 #define MOVE_STEP 4
 
-/* Addresses of user space have 48 bits; above them there is room for a part of the hash. */
-#define ADDRESS_BITS 48
-#define ADDRESS_MASK ((1ull << ADDRESS_BITS) - 1)
-
 _Static_assert(sizeof(struct table_line) == 64, "a cache line");
 
 /* calloc gives pages that are zero without touching them, so that many lines cost no time here. */
@@ -77,23 +73,8 @@ table_hash(const struct table *table, unsigned kind, struct slice text)
 static uint64_t
 slot_of(const struct table_node *node)
 {
-	CHECK(((uintptr_t)node & ~ADDRESS_MASK) == 0);
-	return (node->hash & ~ADDRESS_MASK) | (uintptr_t)node;
-}
-
-static struct table_node *
-node_of(uint64_t slot)
-{
-	return (struct table_node *)(uintptr_t)(slot & ADDRESS_MASK);
-}
-
-/* The lines in which a node with this hash is. */
-static const struct table_lines *
-lines_of(const struct table *table, uint64_t hash)
-{
-	if (table->old.at != NULL && (hash & table->old.mask) >= table->old_next)
-		return &table->old;
-	return &table->lines;
+	CHECK(((uintptr_t)node & ~TABLE_ADDRESS_MASK) == 0);
+	return (node->hash & ~TABLE_ADDRESS_MASK) | (uintptr_t)node;
 }
 
 static struct table_line *
@@ -102,26 +83,12 @@ line_after(const struct table_lines *lines, const struct table_line *line)
 	return &lines->at[((size_t)(line - lines->at) + 1) & lines->mask];
 }
 
-/* The next node in the search's line, from its slot on, that may have the hash. */
-static inline struct table_node *
-next_in_line(struct table_search *search)
-{
-	for (const uint64_t *slot = search->slot; slot < search->line->slots + TABLE_LINE_SLOTS;
-	     slot++)
-		/* An address is never 0, so an empty slot is one that is 0 as a whole. */
-		if (*slot >> ADDRESS_BITS == search->tag && *slot != 0) {
-			search->slot = slot + 1;
-			return node_of(*slot);
-		}
-	return NULL;
-}
-
 struct table_node *
 table_next(struct table_search *search)
 {
 	struct table_node *node;
 
-	while ((node = next_in_line(search)) == NULL) {
+	while ((node = table_next_in_line(search)) == NULL) {
 		/* After many removals, nodes may have passed each line although there is room. */
 		if (search->line->passed == 0 ||
 		    line_after(search->lines, search->line) == search->first)
@@ -130,22 +97,6 @@ table_next(struct table_search *search)
 		search->slot = search->line->slots;
 	}
 	return node;
-}
-
-struct table_node *
-table_first(const struct table *table, uint64_t hash, struct table_search *search)
-{
-	const struct table_lines *lines = lines_of(table, hash);
-	const struct table_line *line = &lines->at[hash & lines->mask];
-	struct table_node *node;
-
-	*search = (struct table_search){.lines = lines,
-	    .first = line,
-	    .line = line,
-	    .slot = line->slots,
-	    .tag = hash >> ADDRESS_BITS};
-	node = next_in_line(search);
-	return node != NULL || line->passed == 0 ? node : table_next(search);
 }
 
 size_t
@@ -166,7 +117,7 @@ table_line_nodes(
 					  : &table->old.at[index - table->lines.mask - 1];
 	for (size_t i = 0; i < TABLE_LINE_SLOTS; i++)
 		if (line->slots[i] != 0)
-			nodes[count++] = node_of(line->slots[i]);
+			nodes[count++] = table_node_of(line->slots[i]);
 	return count;
 }
 
@@ -221,7 +172,7 @@ move_line(struct table *table, size_t index)
 	do {
 		more = line->passed > 0;
 		for (size_t i = 0; i < TABLE_LINE_SLOTS; i++) {
-			struct table_node *node = node_of(line->slots[i]);
+			struct table_node *node = table_node_of(line->slots[i]);
 
 			if (node == NULL || (node->hash & table->old.mask) != index)
 				continue;
@@ -264,7 +215,7 @@ table_insert(struct table *table, struct table_node *node)
 	table_move(table);
 	if (table->count >= NODES_PER_LINE_MAX * (table->lines.mask + 1))
 		return false;
-	lines_insert(lines_of(table, node->hash), node);
+	lines_insert(table_lines_of(table, node->hash), node);
 	table->count++;
 	return true;
 }
@@ -272,6 +223,6 @@ table_insert(struct table *table, struct table_node *node)
 void
 table_remove(struct table *table, struct table_node *node)
 {
-	lines_remove(lines_of(table, node->hash), node);
+	lines_remove(table_lines_of(table, node->hash), node);
 	table->count--;
 }

@@ -58,7 +58,7 @@ uint64_t table_hash(const struct table *table, unsigned kind, struct slice text)
  * The first node that may have this hash, or the next one; NULL at the end. Some have another hash,
  * so the caller compares what was hashed. The table must not change during the search.
  */
-struct table_node *table_first(
+static inline struct table_node *table_first(
     const struct table *table, uint64_t hash, struct table_search *search);
 struct table_node *table_next(struct table_search *search);
 
@@ -75,5 +75,56 @@ bool table_insert(struct table *table, struct table_node *node);
 
 /* Remove a node that is in the table. */
 void table_remove(struct table *table, struct table_node *node);
+
+/* ---- table_first, inline since each request needs it three times ---- */
+
+/* Addresses of user space have 48 bits; above them there is room for a part of the hash. */
+#define TABLE_ADDRESS_BITS 48
+#define TABLE_ADDRESS_MASK ((1ull << TABLE_ADDRESS_BITS) - 1)
+
+static inline struct table_node *
+table_node_of(uint64_t slot)
+{
+	return (struct table_node *)(uintptr_t)(slot & TABLE_ADDRESS_MASK);
+}
+
+/* The lines in which a node with this hash is. */
+static inline const struct table_lines *
+table_lines_of(const struct table *table, uint64_t hash)
+{
+	if (table->old.at != NULL && (hash & table->old.mask) >= table->old_next)
+		return &table->old;
+	return &table->lines;
+}
+
+/* The next node in the search's line, from its slot on, that may have the hash. */
+static inline struct table_node *
+table_next_in_line(struct table_search *search)
+{
+	for (const uint64_t *slot = search->slot; slot < search->line->slots + TABLE_LINE_SLOTS;
+	     slot++)
+		/* An address is never 0, so an empty slot is one that is 0 as a whole. */
+		if (*slot >> TABLE_ADDRESS_BITS == search->tag && *slot != 0) {
+			search->slot = slot + 1;
+			return table_node_of(*slot);
+		}
+	return NULL;
+}
+
+static inline struct table_node *
+table_first(const struct table *table, uint64_t hash, struct table_search *search)
+{
+	const struct table_lines *lines = table_lines_of(table, hash);
+	const struct table_line *line = &lines->at[hash & lines->mask];
+	struct table_node *node;
+
+	*search = (struct table_search){.lines = lines,
+	    .first = line,
+	    .line = line,
+	    .slot = line->slots,
+	    .tag = hash >> TABLE_ADDRESS_BITS};
+	node = table_next_in_line(search);
+	return node != NULL || line->passed == 0 ? node : table_next(search);
+}
 
 #endif

@@ -33,6 +33,7 @@ struct job_url {
 	uint16_t port;		    /* given, or 80, with TLS 443; 0 for unix */
 	struct slice base;	    /* "/base" without a slash at its end; may be empty */
 	struct slice path;	    /* of the socket, for unix */
+	uint64_t hash; /* of all these, FNV-1a: URLs that differ in it lead elsewhere */
 };
 
 /* True when connections to it are TLS. */

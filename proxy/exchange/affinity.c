@@ -33,7 +33,7 @@ exchange_find_affinity(
 				     route_job(&exchange->route), cookie, &exchange->sticks_to))
 		return i;
 	for (i = 0; i < job->replicas.count; i++)
-		if (exchange_target_hash(&job->replicas.items[i]) == exchange->sticks_to)
+		if (job->replicas.items[i].hash == exchange->sticks_to)
 			break;
 	return i;
 }

@@ -82,9 +82,6 @@ void exchange_job_changed(struct directory_watch *watch);
 void exchange_sign_in_changed(struct directory_watch *watch);
 void exchange_label_changed(struct directory_watch *watch);
 
-/* A hash of where a job's URL leads. */
-uint64_t exchange_target_hash(const struct job_url *url);
-
 /* Stop to watch the records. */
 static inline void
 exchange_unwatch(struct exchange *exchange)

@@ -93,8 +93,8 @@ look_up_token(struct exchange *exchange, uint64_t now_ms, struct lookup *lookup)
 	return true;
 }
 
-/* As look_up_token. */
-static bool
+/* As look_up_token. It is inline in the path of requests with a token. */
+static inline __attribute__((always_inline)) bool
 look_up_job(struct exchange *exchange, uint64_t now_ms, struct lookup *lookup)
 {
 	struct exchange_context *context = exchange->context;
@@ -286,7 +286,7 @@ watch_rare(struct directory_entry *entry, struct directory_watch *watch)
 void
 exchange_watch(struct exchange *exchange, const struct lookup *lookup)
 {
-	if (!exchange->is_public) {
+	if (__builtin_expect(!exchange->is_public, true)) {
 		exchange->allowed = jg_proved_edition(&lookup->evidence);
 		jg_directory_watch(lookup->token_entry, &exchange->token_watch);
 	}
@@ -312,24 +312,6 @@ exchange_time_revocation(
 	if (changed_ms > 0)
 		histogram_add(&exchange->context->stats->timed[TIMED_REVOCATION],
 		    now_ms > changed_ms ? (now_ms - changed_ms) * 1000 : 0);
-}
-
-static uint64_t
-hash_more(uint64_t hash, struct slice text)
-{
-	for (size_t i = 0; i < text.len; i++)
-		hash = (hash ^ (unsigned char)text.at[i]) * 1099511628211u;
-	return (hash ^ text.len) * 1099511628211u;
-}
-
-/* FNV-1a is enough: if two URLs of a job collide, its requests only go to the other URL that its
- * owner gave it. */
-uint64_t
-exchange_target_hash(const struct job_url *url)
-{
-	uint64_t hash = 14695981039346656037u ^ ((uint64_t)url->scheme << 16 | url->port);
-
-	return hash_more(hash_more(hash_more(hash, url->host), url->base), url->path);
 }
 
 bool

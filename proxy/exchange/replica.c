@@ -124,7 +124,7 @@ exchange_enter(struct exchange *exchange, const struct request *request, const s
 		exchange->backend = enter(exchange, target);
 	if (exchange->backend == NULL)
 		return NULL;
-	exchange->target = exchange_target_hash(target);
+	exchange->target = target->hash;
 	return target;
 }
 
@@ -150,7 +150,7 @@ exchange_change_replica(struct exchange *exchange)
 		exchange->backend = left;
 		return false;
 	}
-	exchange->target = exchange_target_hash(target);
+	exchange->target = target->hash;
 	pool_leave(left);
 	return true;
 }
@@ -158,10 +158,10 @@ exchange_change_replica(struct exchange *exchange)
 bool
 exchange_left_by_job(const struct exchange *exchange, const struct job *job)
 {
-	if (exchange_target_hash(&job->url) == exchange->target)
+	if (job->url.hash == exchange->target)
 		return false;
 	for (size_t i = 1; i < job->replicas.count; i++)
-		if (exchange_target_hash(&job->replicas.items[i]) == exchange->target)
+		if (job->replicas.items[i].hash == exchange->target)
 			return false;
 	return true;
 }

@@ -4,9 +4,9 @@
 
 /* The last digit of its port is the index of a replica's backend (fake_upstream.h). */
 static const struct job_url urls[] = {
-    {.scheme = JOB_URL_HTTP, .host = SLICE("192.0.2.1"), .port = 8001},
-    {.scheme = JOB_URL_HTTP, .host = SLICE("192.0.2.2"), .port = 8002},
-    {.scheme = JOB_URL_HTTP, .host = SLICE("192.0.2.3"), .port = 8003},
+    {.scheme = JOB_URL_HTTP, .host = SLICE("192.0.2.1"), .port = 8001, .hash = 1},
+    {.scheme = JOB_URL_HTTP, .host = SLICE("192.0.2.2"), .port = 8002, .hash = 2},
+    {.scheme = JOB_URL_HTTP, .host = SLICE("192.0.2.3"), .port = 8003, .hash = 3},
 };
 
 static char fields[512]; /* of the next request */

@@ -247,7 +247,7 @@ job_record(uint16_t port, const struct label_set *labels)
 	record->job.id = SLICE(JOB);
 	if (port > 0)
 		record->job.url = (struct job_url){
-		    .scheme = JOB_URL_HTTP, .host = SLICE("192.0.2.1"), .port = port};
+		    .scheme = JOB_URL_HTTP, .host = SLICE("192.0.2.1"), .port = port, .hash = port};
 	if (labels != NULL)
 		record->job.labels = *labels;
 	return record;

@@ -3,9 +3,17 @@
 
 /* The last digit of its port is the index of a replica's backend (fake_upstream.h). */
 static const struct job_url urls[] = {
-    {.scheme = JOB_URL_HTTP, .host = SLICE("192.0.2.1"), .port = 8001},
-    {.scheme = JOB_URL_HTTP, .host = SLICE("192.0.2.2"), .port = 8002, .base = SLICE("/two")},
-    {.scheme = JOB_URL_HTTP, .host = SLICE("192.0.2.3"), .port = 8003, .base = SLICE("/three")},
+    {.scheme = JOB_URL_HTTP, .host = SLICE("192.0.2.1"), .port = 8001, .hash = 1},
+    {.scheme = JOB_URL_HTTP,
+	.host = SLICE("192.0.2.2"),
+	.port = 8002,
+	.base = SLICE("/two"),
+	.hash = 2},
+    {.scheme = JOB_URL_HTTP,
+	.host = SLICE("192.0.2.3"),
+	.port = 8003,
+	.base = SLICE("/three"),
+	.hash = 3},
 };
 static const char *const heads[] = {"GET 192.0.2.1:8001 /path ?q ",
     "GET 192.0.2.2:8002 /two/path ?q ", "GET 192.0.2.3:8003 /three/path ?q "};
