@@ -14,6 +14,16 @@ jg_ip_mapped(const unsigned char ipv4[4])
 	return out;
 }
 
+struct in6_addr
+jg_ip_subscriber(const struct in6_addr *address)
+{
+	struct in6_addr out = *address;
+
+	if (!IN6_IS_ADDR_V4MAPPED(address))
+		memset(out.s6_addr + 8, 0, 8);
+	return out;
+}
+
 bool
 jg_ip_range_contains(const struct ip_range *range, const struct in6_addr *address)
 {

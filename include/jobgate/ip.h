@@ -40,6 +40,12 @@ bool jg_ip_embedded_ipv4(const struct in6_addr *address, unsigned char out[4]);
 /* An IPv4 address as IPv4-mapped IPv6. */
 struct in6_addr jg_ip_mapped(const unsigned char ipv4[4]);
 
+/*
+ * What is counted for a client at this address: of IPv6 only the first 64 bits, because a
+ * subscriber has all addresses behind them (RFC 6177); IPv4-mapped IPv6 whole.
+ */
+struct in6_addr jg_ip_subscriber(const struct in6_addr *address);
+
 /* All addresses that begin with the first `prefix` bits of this one; IPv4 as IPv4-mapped IPv6. */
 struct ip_range {
 	struct in6_addr address;

@@ -11,10 +11,11 @@
 #include "jobgate/token.h"
 
 /*
- * To operators, a session is a running exchange or tunnel of a token that may pass to a job. Each
- * worker keeps a connection to the control process's socket for workers (control.socket with
- * ".workers" appended; SOCK_SEQPACKET). Each message is one of the structs below, sent as it lies
- * in memory: both ends are on one machine, but one may be of the binary before an upgrade.
+ * To operators, a session is a running exchange or tunnel that may pass to a job, with a token or
+ * because the job is public. Each worker keeps a connection to the control process's socket for
+ * workers (control.socket with ".workers" appended; SOCK_SEQPACKET). Each message is one of the
+ * structs below, sent as it lies in memory: both ends are on one machine, but one may be of the
+ * binary before an upgrade.
  * A worker first says hello; then it gets one order at a time, and answers with any number of
  * sessions and one end. An order that comes during the answer to another replaces it. An order to
  * watch is no such order: it is confirmed at once, and from then on the worker tells of sessions
@@ -92,7 +93,7 @@ struct session {
 	uint64_t age_us;
 	uint64_t bytes_in, bytes_out;	     /* of content, from and to the client */
 	uint8_t state, version;		     /* enum session_state, enum http_version */
-	char token_id[TOKEN_ID_LEN + 1];     /* "": out of the caller's scope */
+	char token_id[TOKEN_ID_LEN + 1];     /* "": none counts, or out of the caller's scope */
 	char token_name[TOKEN_NAME_MAX + 1]; /* likewise, or not known now */
 	char job[JOB_ID_MAX + 1];
 	char client[SESSION_CLIENT_MAX]; /* an address, or "unix" */
@@ -114,7 +115,8 @@ enum session_change {
 	SESSION_LOST, /* no session: there were more than could be told */
 };
 
-/* A worker tells of at most so many sessions that begin or end in a second. */
+/* A worker tells of at most so many sessions that begin or end in a second; of those for which no
+ * token counts, only until half as many are told. */
 #define SESSION_EVENTS_MAX 512
 #define SESSION_OUTCOME_MAX 24
 

@@ -8,6 +8,7 @@
 
 #include "auth/table.h"
 #include "jobgate/check.h"
+#include "jobgate/ip.h"
 #include "net/slab.h"
 
 /* Credit is in thousandths of a failure, so a rate per second is the credit of a millisecond. */
@@ -84,15 +85,6 @@ quotas_count(const struct quotas *quotas)
 	return quotas->table.count;
 }
 
-/* Of IPv6 only the network is counted, because a subscriber has all addresses in it. */
-static struct in6_addr
-counted(struct in6_addr address)
-{
-	if (!IN6_IS_ADDR_V4MAPPED(&address))
-		memset(address.s6_addr + 8, 0, 8);
-	return address;
-}
-
 /* The address that is counted; IPv4 as IPv4-mapped. */
 static struct in6_addr
 address_of(const struct sockaddr *peer)
@@ -103,7 +95,7 @@ address_of(const struct sockaddr *peer)
 		address.s6_addr[10] = address.s6_addr[11] = 0xff;
 		memcpy(address.s6_addr + 12, &((const struct sockaddr_in *)peer)->sin_addr, 4);
 	} else if (peer->sa_family == AF_INET6) {
-		address = counted(((const struct sockaddr_in6 *)peer)->sin6_addr);
+		address = jg_ip_subscriber(&((const struct sockaddr_in6 *)peer)->sin6_addr);
 	}
 	return address;
 }
@@ -201,7 +193,7 @@ hash_of(const struct quotas *quotas, const struct in6_addr *address)
 unsigned
 quotas_failure_behind(struct quotas *quotas, const struct in6_addr *client, uint64_t now_ms)
 {
-	struct in6_addr address = counted(*client);
+	struct in6_addr address = jg_ip_subscriber(client);
 	uint64_t hash = hash_of(quotas, &address);
 	struct quota *quota = quota_find(quotas, &address, hash);
 

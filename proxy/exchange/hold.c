@@ -6,6 +6,7 @@
 #include "exchange/health_checks.h"
 #include "exchange/prefer.h"
 #include "jobgate/check.h"
+#include "jobgate/ip.h"
 
 /* How long the request may be held, in milliseconds. */
 static uint64_t
@@ -27,7 +28,7 @@ hold_ms(const struct exchange *exchange, const struct request *request)
 /*
  * True when there is a place for one more. A stream of HTTP/2 is cheap, so one token could take all
  * places: once half of them are taken, it gets no more than an eighth. Clients of public jobs, who
- * need no token, get no place then, and at any time no more than an eighth for an address.
+ * need no token, get no place then, and at any time no more than an eighth for a network.
  */
 static bool
 has_place(const struct exchange_context *context, size_t share, bool is_public)
@@ -39,14 +40,15 @@ has_place(const struct exchange_context *context, size_t share, bool is_public)
 	return held < places && (is_public ? !half && more : !half || more);
 }
 
-/* Which share of the places the request takes: its token's, or its client's address's. */
+/* Which share of the places the request takes: its token's, or its client's network's. */
 static size_t
 share_of(const struct exchange *exchange, const struct token *token)
 {
-	static const struct in6_addr none;
-	const struct in6_addr *address = exchange_address(exchange);
-	struct slice whose = {(const char *)(address != NULL ? address : &none), sizeof(none)};
+	struct in6_addr network = {0};
+	struct slice whose = {(const char *)&network, sizeof(network)};
 
+	if (exchange->has_address)
+		network = jg_ip_subscriber(&exchange->address);
 	return siphash_64(exchange->context->digests.key, token != NULL ? token->id : whose) %
 	       HOLD_SHARES;
 }

@@ -233,12 +233,17 @@ decide_without_token(struct lookup *lookup)
 	return jg_decide_public_again(lookup->evidence.job_known, lookup->evidence.job);
 }
 
-/* What a request without a token may pass with, and must do without. */
+/*
+ * What a request without a token may pass with, and must do without: what is told of it names no
+ * token, even if it was held with one that does not count any more.
+ */
 static __attribute__((noinline, cold)) void
 note_public(struct exchange *exchange)
 {
 	exchange->is_public = true;
 	exchange->cors_origin = NULL;
+	exchange->authenticated = exchange->claims_token = false;
+	memset(exchange->token_id, 0, TOKEN_ID_LEN);
 }
 
 enum verdict

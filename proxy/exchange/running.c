@@ -16,13 +16,10 @@ struct running_walk {
 
 /* ---- what a session is ---- */
 
-/* Only of tokens that may pass: strangers neither fill lists nor choose what is in them. */
 static bool
 is_session(const struct exchange *exchange)
 {
-	return exchange->peer->purpose == FOR_JOBS && !exchange->control &&
-	       exchange->route.names_job && exchange->token_watch.entry != NULL &&
-	       (exchange->held || exchange_is_allowed(exchange));
+	return running_passes(exchange) && (exchange->held || exchange_is_allowed(exchange));
 }
 
 /* ---- filters ---- */
@@ -56,7 +53,9 @@ cut_session(struct exchange *exchange)
 			SLICE("an operator has ended the session")});
 	else
 		exchange_fail(exchange, OUTCOME_CUT, 503, SLICE("Session ended"),
-		    SLICE("An operator has ended this request. Its token is still valid."));
+		    exchange->is_public
+			? SLICE("An operator has ended this request. It can be sent again.")
+			: SLICE("An operator has ended this request. Its token is still valid."));
 }
 
 /* ---- the walk ---- */

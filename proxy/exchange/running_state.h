@@ -11,6 +11,19 @@
  * running_watch.c     tells of sessions that begin and end
  */
 
+/*
+ * True for exchanges that may pass to a job, with a token or because it is public: others neither
+ * fill lists nor choose what is in them.
+ */
+static inline bool
+running_passes(const struct exchange *exchange)
+{
+	return exchange->peer->purpose == FOR_JOBS && !exchange->control &&
+	       exchange->route.names_job &&
+	       (exchange->token_watch.entry != NULL ||
+		   (exchange->is_public && exchange->job_watch.entry != NULL));
+}
+
 /* The records of a session that runs, as they are known now; NULL: not known. */
 struct running_records {
 	const struct token *token;

@@ -71,16 +71,20 @@ running_watch(struct exchange_context *context, const struct session_order *orde
 	return true;
 }
 
-/* True when one more may be told in this second. */
+/* True when one more may be told in this second; once half of them are told, only of tokens. */
 static bool
 may_tell(struct running_watch *watch, const struct exchange *exchange)
 {
 	uint64_t second = loop_now_ms(exchange->context->loop) / 1000;
+	unsigned most = exchange->is_public ? SESSION_EVENTS_MAX / 2 : SESSION_EVENTS_MAX;
 
 	if (second != watch->second)
 		watch->told = 0;
 	watch->second = second;
-	return watch->told++ < SESSION_EVENTS_MAX;
+	if (watch->told >= most)
+		return false;
+	watch->told++;
+	return true;
 }
 
 /* Fill in who may learn of it. False: nobody. */
@@ -114,19 +118,12 @@ tell(struct running_watch *watch, const struct exchange *exchange, struct sessio
 		watch->lost |= event->sees;
 }
 
-static bool
-is_of_token(const struct exchange *exchange)
-{
-	return exchange->peer->purpose == FOR_JOBS && !exchange->control &&
-	       exchange->route.names_job && exchange->token_watch.entry != NULL;
-}
-
 void
 running_begun(const struct exchange *exchange)
 {
 	struct session_event event = {.change = SESSION_BEGUN};
 
-	if (is_of_token(exchange))
+	if (running_passes(exchange))
 		tell(exchange->context->watch, exchange, &event);
 }
 
@@ -136,7 +133,7 @@ running_ended(const struct exchange *exchange, enum outcome outcome)
 	struct session_event event = {
 	    .change = SESSION_ENDED, .status = (uint16_t)exchange->status};
 
-	if (!is_of_token(exchange))
+	if (!running_passes(exchange))
 		return;
 	snprintf(event.outcome, sizeof(event.outcome), "%s", outcome_name(outcome));
 	tell(exchange->context->watch, exchange, &event);

@@ -1,4 +1,6 @@
 /* hold_test.c - requests that are held until their job is up. */
+#include <arpa/inet.h>
+
 #include "exchange_world.h"
 
 #define START_MS 5000
@@ -154,6 +156,73 @@ no_token_takes_all_places(void **state)
 		assert_int_equal(world.context->held_of[i], 1); /* given back */
 }
 
+/* Records that let everyone in, and in which the token does not reach the job. */
+static void
+know_public(void)
+{
+	static struct label team = {SLICE("team"), SLICE("a")};
+	struct record *job = job_record(0, NULL);
+
+	job->job.access = SLICE("public");
+	world_reply(&world, RECORD_TOKEN,
+	    token_record(world.token, 1, &(struct label_set){.items = &team, .count = 1}));
+	world_reply(&world, RECORD_JOB, job);
+}
+
+/* Which share a client without a token gets. */
+static unsigned
+share_of_stranger(const char *address)
+{
+	const struct question question = {"POST", JOB ".jobs.test", "/path", "?q", world.bearer};
+	unsigned share;
+
+	assert_int_equal(inet_pton(AF_INET6, address, world.peer.address), 1);
+	world_ask(&world, &question);
+	if (world.store.first < world.store.count)
+		know_public();
+	ASSERT_WAITS(&world);
+	assert_true(exchange_is_public(world.exchange));
+	share = world.exchange->hold_share;
+	exchange_shutdown(world.exchange);
+	return share;
+}
+
+/* A subscriber has a whole /64 of IPv6. */
+static void
+a_network_has_one_share(void **state)
+{
+	unsigned share;
+
+	(void)state;
+	world.context->options.limits.connections = 16;
+	share = share_of_stranger("2001:db8::1");
+	assert_int_equal(share_of_stranger("2001:db8::ffff:ffff:ffff:ffff"), share);
+	assert_int_not_equal(share_of_stranger("2001:db8:0:1::1"), share);
+	share = share_of_stranger("::ffff:192.0.2.1");
+	assert_int_equal(share_of_stranger("::ffff:192.0.2.1"), share);
+	assert_int_not_equal(share_of_stranger("::ffff:192.0.2.2"), share);
+}
+
+/* The token that it was held with does not reach the job any more, so nothing names it. */
+static void
+a_token_that_does_not_count_any_more_is_not_named(void **state)
+{
+	static const char nothing[TOKEN_ID_LEN];
+
+	(void)state;
+	ask(world.bearer);
+	ASSERT_WAITS(&world);
+	assert_true(world.exchange->authenticated);
+	world_change(&world, RECORD_TOKEN);
+	world_change(&world, RECORD_JOB);
+	world_turn(&world);
+	know_public();
+	ASSERT_WAITS(&world);
+	assert_true(exchange_is_public(world.exchange));
+	assert_false(world.exchange->authenticated);
+	assert_memory_equal(world.exchange->token_id, nothing, TOKEN_ID_LEN);
+}
+
 static void
 a_person_gets_a_page_that_checks_again(void **state)
 {
@@ -201,6 +270,8 @@ main(void)
 	    TEST(a_client_may_ask_for_another_time),
 	    TEST(no_more_are_held_than_the_limit),
 	    TEST(no_token_takes_all_places),
+	    TEST(a_network_has_one_share),
+	    TEST(a_token_that_does_not_count_any_more_is_not_named),
 	    TEST(a_person_gets_a_page_that_checks_again),
 	    TEST(another_proxy_gets_its_answer_at_once),
 	};

@@ -323,6 +323,29 @@ who_watches_is_told(void **state)
 	running_watch_free(world.context);
 }
 
+/* Those of public jobs fill no more than half of what is told. */
+static void
+strangers_are_told_by_half(void **state)
+{
+	struct exchange *exchange;
+
+	(void)state;
+	assert_true(watch_slot(0, NULL, SESSION_WATCH_BEGIN));
+	send_get();
+	assert_int_equal(told_count, 1);
+	exchange = container_of(LIST_FIRST(&world.context->running), struct exchange, running);
+	jg_directory_unwatch(&exchange->token_watch);
+	exchange->is_public = true;
+	exchange->authenticated = false;
+	for (unsigned i = 0; i < SESSION_EVENTS_MAX; i++)
+		running_begun(exchange);
+	assert_int_equal(told_count, SESSION_EVENTS_MAX / 2);
+	assert_string_equal(told.session.token_id, "");
+	assert_int_equal(walk(), 1);
+	assert_string_equal(seen.token_id, "");
+	running_watch_free(world.context);
+}
+
 static void
 what_is_not_told_is_said_to_be_lost(void **state)
 {
@@ -390,6 +413,7 @@ main(void)
 	    TEST_ORDER(a_websocket_is_told),
 	    TEST_ORDER(exchanges_come_and_go_during_a_walk),
 	    TEST_ORDER(who_watches_is_told),
+	    TEST_ORDER(strangers_are_told_by_half),
 	    TEST_ORDER(what_is_not_told_is_said_to_be_lost),
 	    TEST_ORDER(so_many_in_a_second),
 	    TEST_ORDER(orders_of_no_use),
