@@ -255,7 +255,7 @@ decide_on_token(const struct evidence *evidence, bool proved)
 static enum verdict
 decide_without_credential(const struct evidence *evidence, enum verdict refusal)
 {
-	if (!evidence->is_listed || !evidence->names_job || evidence->names_control)
+	if (!evidence->is_listed_public || !evidence->names_job || evidence->names_control)
 		return refusal;
 	return decide_without_token(evidence->job_known, evidence->job, refusal);
 }

@@ -1,4 +1,4 @@
-/* suggest.c - the distance of words in letters. */
+/* suggest.c - the edit distance of words. */
 #include "auth/suggest.h"
 
 #include <getopt.h>
@@ -13,7 +13,7 @@ least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* Damerau and Levenshtein's distance in which no letter is moved twice. */
+/* Optimal string alignment distance (restricted Damerau-Levenshtein). */
 static size_t
 distance(const char *a, size_t a_len, const char *b, size_t b_len)
 {

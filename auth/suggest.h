@@ -7,7 +7,8 @@
 /*
  * The name that is nearest to the word: the one that begins with it, or differs from it in at most
  * two letters (one, for words of up to three) that are missing, added, wrong or exchanged with
- * their neighbour. NULL when none is near. The result is one of names.
+ * their neighbour. A word of one letter is no beginning. NULL when none is near. The result is one
+ * of names.
  */
 const char *suggest(const char *word, const char *const *names, size_t count);
 

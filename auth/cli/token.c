@@ -121,7 +121,7 @@ show_value(struct command_context *context, const char *method, const char *path
 	selector = json_string_value(json_object_get(answer.body, "label_selector"));
 	if (is_new && selector != NULL && selector[0] == '\0')
 		fputs("jobgate: the token has no label selector, so it reaches all jobs; to limit "
-		      "one, create it with --label-selector name=value\n",
+		      "a token, create it with --label-selector name=value\n",
 		    stderr);
 	if (result == CLI_OK && printer->output == OUTPUT_DESCRIPTION && value != NULL) {
 		url = example_url(context, selector);

@@ -29,7 +29,7 @@ function sentence(text) {
 }
 
 // A sign-in of this page. The token is only here: never in a cookie, a storage or a URL.
-class Session {
+class SignIn {
 	#token;
 	#ended = new AbortController();
 	renewing = false; // the operator renews its own token: whatever is refused for the value before is tried again

@@ -45,16 +45,16 @@ function openDialog(title, body, actions, close = "Close") {
 
 // Do it; a refusal shows in the dialog, in the gateway's words.
 async function act(run) {
-	const of = session;
+	const begun = signIn;
 	for (const button of find("dialog-buttons").children)
 		button.disabled = true;
 	say(find("dialog-problem"), "");
 	try {
 		await run();
-		if (!of.over)
+		if (!begun.over)
 			readAgain();
 	} catch (error) {
-		if (!failed(error, of))
+		if (!failed(error, begun))
 			say(find("dialog-problem"), error.message);
 	} finally {
 		for (const button of find("dialog-buttons").children)
@@ -108,7 +108,7 @@ function createToken() {
 		...field("selector", "Reaches jobs with the labels", make("input"), `For example team=blue. Without labels it reaches all jobs.${scopeHint()}`),
 		...field("expiry", "Expires", choice(["", "never"], ["1", "in 1 day"], ["7", "in 7 days"], ["30", "in 30 days"], ["90", "in 90 days"])),
 	], [{text: "Create token", kind: "main", run: async () => {
-		const made = await session.call("POST", "v1/tokens", {name: entered("name"), role: entered("role"),
+		const made = await signIn.call("POST", "v1/tokens", {name: entered("name"), role: entered("role"),
 			label_selector: entered("selector"), ...(entered("expiry") && {expires_at: inDays(entered("expiry"))})});
 		showValue(`Token ${made.name} was created`, made);
 	}}], "Cancel");
@@ -133,18 +133,18 @@ function showValue(title, token) {
 
 function renewToken(token) {
 	openDialog(`Renew token ${token.name} (${token.id})`, [
-		paragraph("It gets a new value. The present value is refused everywhere at once, and what it runs is cut, unless you give it time."),
+		paragraph("It gets a new value. The present value is refused everywhere at once, and what it runs is ended, unless you give it time."),
 		...field("grace", "The present value stays valid", choice(["", "no longer"], ["600", "for 10 minutes"], ["3600", "for 1 hour"], ["86400", "for 1 day"])),
 	], [{text: "Renew token", kind: "danger", run: async () => {
-		const of = session, own = token.id === me.id;
-		of.renewing = own;
+		const begun = signIn, own = token.id === me.id;
+		begun.renewing = own;
 		try {
-			const made = await of.call("POST", `${pathOf("tokens", token.id)}/renew`, entered("grace") ? {grace: Number(entered("grace"))} : {});
+			const made = await begun.call("POST", `${pathOf("tokens", token.id)}/renew`, entered("grace") ? {grace: Number(entered("grace"))} : {});
 			if (own)
-				of.goOnWith(made.value);
+				begun.goOnWith(made.value);
 			showValue(`Token ${made.name} was renewed`, made);
 		} finally {
-			of.renewing = false;
+			begun.renewing = false;
 		}
 	}}], "Cancel");
 }
@@ -152,11 +152,11 @@ function renewToken(token) {
 function deleteToken(token) {
 	const own = token.id === me.id ? " This is your own token: you will be signed out." : "";
 	openDialog(`Delete token ${token.name} (${token.id})`, [
-		paragraph(`It is refused everywhere from then on, and what it runs is cut. This cannot be undone.${own}`),
+		paragraph(`It is refused everywhere from then on, and what it runs is ended. This cannot be undone.${own}`),
 		make("p", {}, make("label", {}, make("input", {id: "field-cascade", type: "checkbox"}), " Also delete all tokens that it created")),
 	], [{text: "Delete token", kind: "danger", run: async () => {
 		const cascade = find("field-cascade").checked;
-		const done = await session.call("DELETE", pathOf("tokens", token.id) + (cascade ? "?cascade=true" : ""));
+		const done = await signIn.call("DELETE", pathOf("tokens", token.id) + (cascade ? "?cascade=true" : ""));
 		closeDialog();
 		if (done && done.remaining_tokens > 0)
 			log([`${count(done.remaining_tokens, "token")} that token ${token.name} created ${done.remaining_tokens === 1 ? "is" : "are"} still valid.`]);
@@ -174,16 +174,16 @@ function createJob() {
 		const pairs = labelsOf(entered("labels"));
 		if (pairs === null)
 			throw new Refusal(400, "The labels have another form: write name=value, with commas between them.");
-		const made = await session.call("POST", "v1/jobs", {labels: pairs,
+		const made = await signIn.call("POST", "v1/jobs", {labels: pairs,
 			...(entered("id") && {id: entered("id")}), ...(entered("url") && {url: entered("url")})});
 		openDialog(`Job ${made.id} was registered`, [facts(made)], []);
 	}}], "Cancel");
 }
 
 function deleteJob(job) {
-	openDialog(`Delete job ${job.id}`, [paragraph("Nobody reaches it through the gateway from then on, and what runs is cut. The program itself goes on.")],
+	openDialog(`Delete job ${job.id}`, [paragraph("Nobody reaches it through the gateway from then on, and what runs is ended. The program itself goes on.")],
 		[{text: "Delete job", kind: "danger", run: async () => {
-			await session.call("DELETE", pathOf("jobs", job.id));
+			await signIn.call("DELETE", pathOf("jobs", job.id));
 			closeDialog();
 		}}], "Cancel");
 }
@@ -191,17 +191,17 @@ function deleteJob(job) {
 // ---- sessions ----
 
 function endSession(one) {
-	openDialog(`End a session at job ${one.job}`, [paragraph(`${one.method} ${one.path} from ${one.client} is cut. The token stays valid, so its client may come again.`)],
+	openDialog(`End a session at job ${one.job}`, [paragraph(`${one.method} ${one.path} from ${one.client} is ended. The token stays valid, so its client may come again.`)],
 		[{text: "End session", kind: "danger", run: async () => {
-			await session.call("DELETE", pathOf("sessions", one.id));
+			await signIn.call("DELETE", pathOf("sessions", one.id));
 			closeDialog();
 		}}], "Cancel");
 }
 
-function endSessions(of, id, name) {
-	openDialog(`End all sessions of ${name}`, [paragraph("They are cut. No access is revoked, so their clients may come again.")],
+function endSessions(kind, id, name) {
+	openDialog(`End all sessions of ${name}`, [paragraph("They are ended. No access is revoked, so their clients may come again.")],
 		[{text: "End sessions", kind: "danger", run: async () => {
-			const {cut_sessions: ended} = await session.call("DELETE", `v1/sessions?${of}=${encodeURIComponent(id)}`);
+			const {cut_sessions: ended} = await signIn.call("DELETE", `v1/sessions?${kind}=${encodeURIComponent(id)}`);
 			closeDialog();
 			log([`${count(ended, "session")} of ${name} ${ended === 1 ? "was" : "were"} ended.`]);
 		}}], "Cancel");
@@ -211,7 +211,8 @@ function endSessions(of, id, name) {
 
 // What it means that a member has no value, in the words of the command line.
 const UNSET = {label_selector: "none (every job)", last_used_at: "no use is known", expires_at: "never", from: "everywhere",
-	rate: "as configured", burst: "as configured", concurrency: "as configured", url: "none yet", access: "only with a token", lease: "none (stays until it is deleted)"};
+	rate: "as configured", burst: "as configured", concurrency: "as configured", url: "none yet", access: "only with a token",
+	health: "no checks", affinity: "any replica", last_request_at: "no request is known", lease: "none (stays until it is deleted)"};
 
 function facts(item) {
 	const list = make("dl");

@@ -79,5 +79,5 @@ function differences(list, before, now) {
 
 function sessionSentences(begun, ended, cut) {
 	return [begun > 0 ? `${count(begun, "session")} began.` : "", ended > 0 ? `${count(ended, "session")} ended.` : "",
-		cut > 0 ? `${count(cut, "session")} ${cut === 1 ? "was" : "were"} cut.` : ""].filter(Boolean);
+		cut > 0 ? `${count(cut, "session")} ${cut === 1 ? "was" : "were"} ended by a revocation or an operator.` : ""].filter(Boolean);
 }

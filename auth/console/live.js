@@ -5,7 +5,7 @@ const RETRY_MS = 1000, RETRY_MAX_MS = 30000;
 const REMEMBERED_MAX = 20000;
 
 class Live {
-	#of;
+	#signIn;
 	#take;
 	#remembered = new Map(); // "token <id>" -> record, to tell what changed and the name of what is gone
 	#sessions = {begun: 0, ended: 0, cut: 0};
@@ -15,23 +15,23 @@ class Live {
 	sessions = false;
 
 	// take: {item(list, key, record), flush(), again(), log(sentences), failed(error)}; failed is true when the sign-in is over
-	constructor(of, take) {
-		this.#of = of;
+	constructor(signIn, take) {
+		this.#signIn = signIn;
 		this.#take = take;
 		this.#follow();
 	}
 
 	async #follow() {
-		for (let wait = RETRY_MS; !this.#of.over; wait = Math.min(2 * wait, RETRY_MAX_MS)) {
+		for (let wait = RETRY_MS; !this.#signIn.over; wait = Math.min(2 * wait, RETRY_MAX_MS)) {
 			try {
-				for await (const {name, data} of this.#of.events()) {
+				for await (const {name, data} of this.#signIn.events()) {
 					if (name === "end")
 						throw new Refusal(data.status, sentence(data.detail));
 					this.#event(name, data);
 					wait = RETRY_MS;
 				}
 			} catch (error) {
-				if (this.#of.over || (error instanceof Refusal && this.#take.failed(error)))
+				if (this.#signIn.over || (error instanceof Refusal && this.#take.failed(error)))
 					return;
 			}
 			const was = this.records || this.sessions;
@@ -112,7 +112,7 @@ class Live {
 			this.#due = false;
 			const {begun, ended, cut} = this.#sessions;
 			this.#sessions = {begun: 0, ended: 0, cut: 0};
-			if (this.#of.over)
+			if (this.#signIn.over)
 				return;
 			this.#take.log(sessionSentences(begun, ended, cut));
 			this.#take.flush();

@@ -4,7 +4,7 @@ const REFRESH_MS = 2000;
 const REFRESH_LIVE_MS = 60000; // of tokens and jobs, whose changes come by themselves: only their last use does not
 const LOG_MAX = 100;
 
-let session = null; // the sign-in
+let signIn = null;  // of this page, or nobody's
 let me = null;      // the operator's own token, without its value
 let list = null;    // one of LISTS
 let known = null;   // what the list had last: key -> item; null: not read yet
@@ -32,9 +32,9 @@ function show(signedIn) {
 }
 
 function signOut(message, isError) {
-	if (session)
-		session.end();
-	session = me = known = live = null;
+	if (signIn)
+		signIn.end();
+	signIn = me = known = live = null;
 	reading++;
 	closeDialog();
 	table.set([]);
@@ -51,12 +51,12 @@ function signOut(message, isError) {
 	find("token").focus();
 }
 
-async function signIn(value) {
+async function beginSignIn(value) {
 	if (!/^jgt_[0-9A-Za-z_]+$/.test(value)) {
 		signOut("This is not a token. A token begins with jgt_. Paste an operator's token.", true);
 		return;
 	}
-	const begun = new Session(value);
+	const begun = new SignIn(value);
 	try {
 		me = await begun.call("GET", "v1/me");
 	} catch (error) {
@@ -64,7 +64,7 @@ async function signIn(value) {
 			: error.status === 403 ? `${error.message} Paste an operator's token.` : error.message, true);
 		return;
 	}
-	session = begun;
+	signIn = begun;
 	traffic = new Traffic();
 	const scope = plain(me.label_selector);
 	say(find("who"), `${me.name} (${me.id}), ` + (scope === "none" ? "for all jobs" : `only for what is labelled ${scope}`));
@@ -75,8 +75,8 @@ async function signIn(value) {
 }
 
 // What a call of the API failed with. True when that ended the sign-in.
-function failed(error, of) {
-	if (of.over)
+function failed(error, inSignIn) {
+	if (inSignIn.over)
 		return true;
 	if (!(error instanceof Refusal))
 		throw error;
@@ -128,8 +128,8 @@ function change(items, key, item) {
 }
 
 // An event about one item; it shows at the next flush.
-function takeItem(of, key, item) {
-	if (of !== list)
+function takeItem(ofList, key, item) {
+	if (ofList !== list)
 		return;
 	touched.set(key, item);
 	if (known)
@@ -140,10 +140,10 @@ function isLive() {
 	return live !== null && (list === LISTS.sessions ? live.sessions : live.records);
 }
 
-async function read(own) {
+async function read(number) {
 	touched.clear();
-	const answer = await session.list(list.path);
-	if (own !== reading)
+	const answer = await signIn.list(list.path);
+	if (number !== reading)
 		return;
 	const found = new Map(answer.items.map((item) => [list.key(item), item]));
 	for (const [key, item] of touched)
@@ -158,7 +158,7 @@ async function read(own) {
 	showKnown();
 	if (list === LISTS.sessions)
 		traffic.add([...found.values()]);
-	say(find("state"), await session.readiness());
+	say(find("state"), await signIn.readiness());
 	say(find("problem"), "");
 }
 
@@ -168,13 +168,13 @@ function readAgain() {
 }
 
 // Long lists are read less often: each page of a thousand adds a second.
-async function keepReading(own) {
-	const of = session;
-	while (own === reading) {
+async function keepReading(number) {
+	const begun = signIn;
+	while (number === reading) {
 		try {
-			await read(own);
+			await read(number);
 		} catch (error) {
-			if (failed(error, of))
+			if (failed(error, begun))
 				return;
 			say(find("problem"), error.message);
 		}
@@ -204,7 +204,7 @@ document.querySelector("#sign-in form").addEventListener("submit", (event) => {
 	event.preventDefault();
 	const value = find("token").value.trim();
 	find("token").value = ""; // browsers keep what stays in a form
-	signIn(value);
+	beginSignIn(value);
 });
 find("sign-out").addEventListener("click", () => signOut("You are signed out.", false));
 find("create").addEventListener("click", () => list.create.run());

@@ -169,7 +169,7 @@ decide(struct call *call)
 	if (evidence->token_known == RECORD_KNOWN && evidence->token->from.count > 0)
 		evidence->address = &evidence->token->from.items[0].address;
 	verdict = jg_decide(evidence);
-	if (jg_evidence_of_public(evidence, verdict))
+	if (jg_token_gives_way(evidence, verdict))
 		verdict = jg_decide_public_again(evidence->job_known, evidence->job);
 	reason_of(question, verdict, reason, sizeof(reason));
 	if (verdict == VERDICT_ALLOW)

@@ -58,8 +58,7 @@ stream_begin(struct call *call, const char *type)
 	request = connection->evhtp->request;
 	if (request->proto != EVHTP_PROTO_11) {
 		call_refuse(call, 400, NULL,
-		    "this answer has no end that is known before: it "
-		    "needs HTTP/1.1 or HTTP/2");
+		    "the length of this answer is not known, so it needs HTTP/1.1 or HTTP/2");
 		return false;
 	}
 	connection->answer_len = 0;

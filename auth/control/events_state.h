@@ -55,8 +55,10 @@ void reader_confirm(struct reader *reader);
 
 /* ---- events_tell.c ---- */
 
-/* Write an event; takes the data, whose NULL is shortness of memory. It counts as missed if too
- * much waits for the reader. */
+/*
+ * Write an event. Takes ownership of data; NULL: memory is short, and the event counts as missed.
+ * It counts as missed, too, if too much waits for the reader.
+ */
 void reader_tell(struct reader *reader, const char *name, json_t *data, enum missed missed);
 
 /* The same with data that is JSON already, of one line. */
@@ -73,7 +75,7 @@ void reader_missed(struct reader *reader, unsigned missed);
 /* Tell it what it has missed, or at least that the stream is alive, if it is time to. */
 void reader_keep_alive(struct reader *reader, uint64_t now_ms);
 
-/* True when it has taken nothing for so long that it is not worth its place. */
+/* True if it has taken nothing for STUCK_MS. */
 bool reader_is_stuck(struct reader *reader, uint64_t now_ms);
 
 /* To all that have started. */
@@ -84,7 +86,8 @@ void events_tell_missed(struct events *events, enum missed missed);
 /* Follow the workers. Call it once; the control's workers are set. */
 void events_watch_workers(struct events *events);
 
-/* Have workers tell this reader of sessions. False: they cannot. And no longer. */
+/* Make workers tell this reader of sessions. False: no workers, or no slot. reader_unwatch ends
+ * that. */
 bool reader_watch(struct reader *reader);
 void reader_unwatch(const struct reader *reader);
 

@@ -103,7 +103,8 @@ input_urls(const char *field, struct slice text, struct input_error *error)
 	if (!jg_job_urls_parse(text, urls, &count, &bad))
 		return input_wrong(error, field,
 		    "not http://host[:port][/base], the same with https, h2c, grpc or grpcs, or "
-		    "unix:/path, or up to %d of these with a blank between two (at character %zu)",
+		    "unix:/path, or up to %d of these, separated by single spaces (at character "
+		    "%zu)",
 		    JOB_URLS_MAX, bad + 1);
 	for (size_t i = 0; i < count; i++)
 		if (!check_address(field, &urls[i], error))

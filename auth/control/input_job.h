@@ -11,7 +11,7 @@
 bool input_labels(json_t *labels, bool patch, struct record_input *out, struct input_error *error);
 bool input_ports(json_t *ports, bool patch, struct record_input *out, struct input_error *error);
 
-/* Check the URLs of a job: one, or several with a blank between two. False with *error set. */
+/* Check the URLs of a job: one, or several, separated by single spaces. False with *error set. */
 bool input_urls(const char *field, struct slice text, struct input_error *error);
 
 #endif

@@ -44,7 +44,10 @@ struct known_record *known_get(struct known *known, enum record_kind kind, struc
 /* The same, but NULL if it is not there. */
 struct known_record *known_find(const struct known *known, enum record_kind kind, struct slice id);
 
-/* Remember its labels, or with NULL that it is gone. It may be forgotten by this. */
+/*
+ * Remember the record's labels, or with NULL that it is gone. The id and labels are copied. If
+ * memory is short, the labels count as unknown. `one` may be forgotten by this.
+ */
 void known_set(struct known *known, struct known_record *one, const struct record *record);
 
 /* Queue it to be read, unless it is queued. False: the queue is full. */

@@ -17,7 +17,7 @@ tell(struct redis_tracker *tracker, const char *broken)
 {
 	if (broken != NULL && broken != tracker->public_told)
 		log_warning(&tracker->log,
-		    "store: %s" PUBLIC_KEY " %s, so no job is public until that is mended",
+		    "store: %s" PUBLIC_KEY " %s, so no job is public until that is repaired",
 		    tracker->prefix, broken);
 	else if (broken == NULL && tracker->public_told != NULL)
 		log_info(
@@ -32,7 +32,7 @@ broken_reply(const redisReply *reply)
 	if (redis_error_is(reply, "NOPERM"))
 		return "must not be read by this user (the ACL must allow SRANDMEMBER)";
 	if (redis_error_is(reply, REDIS_TOO_LONG))
-		return "has far too long members";
+		return "has members that are too long";
 	if (redis_error_is(reply, "WRONGTYPE"))
 		return "is not a set";
 	if (reply->type != REDIS_REPLY_ARRAY)
@@ -55,7 +55,7 @@ take_ids(const redisReply *reply)
 	return jobs;
 }
 
-/* Errors that reconnecting may cure; others make every job private. */
+/* Errors that may end with a new connection; others make every job private. */
 static bool
 is_passing(const redisReply *reply)
 {

@@ -73,8 +73,10 @@ struct redis_tracker {
 	unsigned mint_existing;		 /* how many of its two keys exist */
 	enum mint_state mint_told;	 /* the state that the log has; MINT_UNKNOWN: none */
 	bool mint_broken;
-	bool public_late; /* as the same members for the mint key; tracker_public.c */
-	bool public_asked, public_overtaken;
+	/* tracker_public.c: */
+	bool public_late;	 /* the read failed because the slot is moving: read again later */
+	bool public_asked;	 /* a read is under way */
+	bool public_overtaken;	 /* the set has changed since that read began */
 	const char *public_told; /* what is wrong with the set of public jobs; NULL: nothing */
 	struct proof proof;
 	uint64_t next_proof_ms;

@@ -113,7 +113,7 @@ struct evidence {
 	 * Without a credential of ours: the job was looked up, because the store lists it as
 	 * public. Its record says whether it is.
 	 */
-	bool is_listed;
+	bool is_listed_public;
 	/*
 	 * The wall clock in milliseconds since 1970, read for this decision; needed only if
 	 * jg_token_is_timed(token). With 0 a token that expires counts as expired, and a grace as
@@ -237,7 +237,7 @@ enum verdict jg_decide_again(enum knowledge token_known, const struct token *tok
  * job lets everyone in: then the token does not count.
  */
 static inline bool
-jg_evidence_of_public(const struct evidence *evidence, enum verdict verdict)
+jg_token_gives_way(const struct evidence *evidence, enum verdict verdict)
 {
 	return verdict == VERDICT_OUT_OF_SCOPE && evidence->names_job &&
 	       evidence->job_known == RECORD_KNOWN && jg_job_is_public(evidence->job);

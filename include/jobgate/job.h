@@ -66,7 +66,7 @@ struct job_replicas {
 struct job {
 	struct slice id;
 	struct label_set labels;
-	struct slice url_text; /* as stored: its URLs, with a blank between two; may be empty */
+	struct slice url_text; /* as stored: its URLs, separated by single spaces; may be empty */
 	struct job_url url;    /* the first of them */
 	struct job_replicas replicas;
 	struct slice affinity; /* "cookie": browsers stay at one replica; empty: they do not */

@@ -59,8 +59,8 @@ struct session_filter {
 };
 
 /*
- * Those to whom it is told which sessions begin and end have a slot each: the first one is for all
- * who may see everything, the others are for label selectors.
+ * Each slot is one audience for sessions that begin and end: slot 0 sees all, each other one sees
+ * what its label selector allows.
  */
 #define SESSION_SLOTS 9
 

@@ -39,8 +39,9 @@ framed_page(const struct local_call *call, struct slice to)
 	return (struct page){.title = SLICE("Sign-in needed"),
 	    .message =
 		SLICE("This browser is not signed in for this job, or its sign-in has ended."),
-	    .advice = SLICE("Sign in in a new window, then come back. If this page stays, your "
-			    "browser sends no cookies from here: use the window."),
+	    .advice =
+		SLICE("Open a new window to sign in, then come back. If this page does not "
+		      "change, your browser sends no cookies from this frame: use the window."),
 	    .help = call->help,
 	    .in_frame = true,
 	    .to = to};

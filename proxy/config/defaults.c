@@ -298,8 +298,8 @@ derive_sign_in_host(struct builder *builder)
 		return true;
 	snprintf(host, sizeof(host), "auth.%s", config->jobs.domain);
 	if (value_domain(host) != NULL)
-		return builder_key_error(
-		    builder, "jobs.domain", "auth. before it makes no host: set browser.host");
+		return builder_key_error(builder, "jobs.domain",
+		    "with \"auth.\" in front it is no valid host name: set browser.host");
 	if (config->control.host != NULL && strcmp(host, config->control.host) == 0)
 		return builder_key_error(builder, "control.host",
 		    "is the host at which people sign in, too: set browser.host");

@@ -306,13 +306,14 @@ const struct config_key config_keys[] = {
 		"job's code can read what is pasted there, so tokens of operators and tokens "
 		"without a label selector are refused."},
     {"browser.job_host", TEXT_OF(DOMAIN, jobs.fixed_host), .example = "notebook.example.org",
-	.help = "The host of a sidecar's job, with browser.host or browser.same_host: only at this "
-		"host people sign in, and only there the sign-in leads back."},
+	.help =
+	    "The host of a sidecar's job, with browser.host or browser.same_host. People sign in "
+	    "only at this host, and the sign-in leads back only to it."},
     {"browser.embed", ORIGINS(browser.embed), .default_value = "[]",
 	.help = "Origins whose pages may show jobs in a frame: [\"https://portal.example.org\"]. "
-		"They must be of the same site as the jobs (example.org), since browsers send no "
-		"cookie from frames in pages of other sites, and tell browsers to say who they "
-		"are: no Referrer-Policy, or one that sends the origin. The sign-in page is never "
+		"They must be of the same site as the jobs (example.org): browsers send no "
+		"cookie from frames in pages of other sites. Their Referrer-Policy must send the "
+		"origin, as the default does. The sign-in page is never "
 		"in a frame: it opens in a window of its own."},
     {"browser.session", TIME(browser.session), .default_value = "12h", .min = SECOND,
 	.max = 30 * DAY,

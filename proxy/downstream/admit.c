@@ -259,7 +259,7 @@ admit_connection(struct downstream *downstream, const struct sockaddr *peer,
 		admit_refused(downstream, CONNECTION_OVER_LIMIT, out);
 		return false;
 	}
-	/* A PROXY header is believed, so only a trusted peer may send one. */
+	/* A PROXY header is trusted, so only a trusted peer may send one. */
 	if (listener->proxied && !out->trusted && !out->local) {
 		admit_refused(downstream, CONNECTION_NOT_TRUSTED, out);
 		return false;

@@ -104,8 +104,8 @@ bool exchange_look_up_port(struct exchange *exchange, uint64_t now_ms, struct lo
     __attribute__((cold));
 
 /*
- * The same for a request without a token: is_listed of the evidence says whether the job that was
- * found, by its own id or by its port, is listed as public. Other jobs are not looked up.
+ * The same for a request without a token: is_listed_public of the evidence says whether the job
+ * that was found, by its own id or by its port, is listed as public. Other jobs are not looked up.
  */
 bool exchange_look_up_listed_port(struct exchange *exchange, uint64_t now_ms, struct lookup *lookup)
     __attribute__((cold));

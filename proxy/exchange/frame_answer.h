@@ -1,4 +1,4 @@
-/* frame_answer.h - who may show a job's answer in a frame, in the words of browsers. */
+/* frame_answer.h - who may show a job's answer in a frame (frame-ancestors, X-Frame-Options). */
 #ifndef JOBGATE_EXCHANGE_FRAME_ANSWER_H
 #define JOBGATE_EXCHANGE_FRAME_ANSWER_H
 

@@ -145,9 +145,9 @@ look_up_listed(struct exchange *exchange, uint64_t now_ms, struct lookup *lookup
 		return true;
 	if (exchange->route.port != 0)
 		return exchange_look_up_listed_port(exchange, now_ms, lookup);
-	evidence->is_listed =
+	evidence->is_listed_public =
 	    jg_directory_lists_public(exchange->context->directory, route_job(&exchange->route));
-	return !evidence->is_listed || look_up_job(exchange, now_ms, lookup);
+	return !evidence->is_listed_public || look_up_job(exchange, now_ms, lookup);
 }
 
 bool
@@ -257,7 +257,7 @@ exchange_decide(struct exchange *exchange, const struct claim *claim, struct loo
 		verdict = exchange_port_verdict(exchange, verdict);
 	if (verdict != VERDICT_ALLOW) {
 		/* A sign-in is for a token that reaches the job. */
-		if (jg_evidence_of_public(evidence, verdict) &&
+		if (jg_token_gives_way(evidence, verdict) &&
 		    exchange->state == EXCHANGE_AUTHORIZING && !exchange->route.names_sign_in)
 			verdict = decide_without_token(lookup);
 		if (evidence->token == NULL &&

@@ -1,7 +1,8 @@
 /*
  * lookup_port.c - requests for a port of a job. The label of the port's host, "a-9000", may also be
- * the id of a job of its own, which wins. So both records count: the port is served only while its
- * job's record names it, and the other job is known to have no record, not even a broken one.
+ * the id of a job of its own, which takes precedence. So both records count: the port is served
+ * only while its job's record names it, and the other job is known to have no record, not even a
+ * broken one.
  */
 #include "exchange/exchange_state.h"
 #include "exchange/exchange_verdict.h"
@@ -160,14 +161,14 @@ exchange_look_up_listed_port(struct exchange *exchange, uint64_t now_ms, struct 
 
 	if (!ready)
 		return false;
-	evidence->is_listed = by_owner || by_label;
+	evidence->is_listed_public = by_owner || by_label;
 	if (by_owner && evidence->job_known == RECORD_UNKNOWN)
 		return true;
 	if (!by_owner)
 		return !by_label || look_up_label(exchange, now_ms, lookup);
 	if (!exchange_look_up_port(exchange, now_ms, lookup))
 		return false;
-	evidence->is_listed = exchange->by_port || by_label;
+	evidence->is_listed_public = exchange->by_port || by_label;
 	return true;
 }
 

@@ -37,7 +37,7 @@ left_at(uint16_t out, size_t n)
 			return i;
 }
 
-/* The better of two different ones that are drawn; NULL when memory is short. */
+/* The better of two, which may be the same one; NULL when memory is short. */
 static struct backend *
 enter_better(
     struct exchange *exchange, const struct job_url *urls, const size_t indexes[2], size_t *chosen)
@@ -60,13 +60,13 @@ enter_better(
 }
 
 /*
- * Enter the better of two replicas that are drawn among those that were not tried: nearly as good
- * as the best of all, and unlike that one it is not the same for all workers and gateways at a
- * time. Those that are not healthy are drawn only if no other is left. NULL when none was left to
- * try, or when memory is short.
+ * Enter the better of two random replicas that were not tried (power of two choices). If each
+ * worker took the best of all, all would take the same one at the same time. Those that are not
+ * healthy are chosen only if no other is left. NULL when none was left to try, or when memory is
+ * short.
  */
 static const struct job_url *
-draw(struct exchange *exchange, const struct job *job)
+choose(struct exchange *exchange, const struct job *job)
 {
 	const struct slice seed = {(const char *)&exchange->serial, sizeof(exchange->serial)};
 	uint64_t random = siphash_64(exchange->context->digests.key, seed);
@@ -96,14 +96,14 @@ draw(struct exchange *exchange, const struct job *job)
 
 /* As exchange_enter, for a job with several URLs. */
 static __attribute__((noinline)) const struct job_url *
-enter_one(struct exchange *exchange, const struct request *request, const struct job *job)
+enter_replica(struct exchange *exchange, const struct request *request, const struct job *job)
 {
 	size_t kept = exchange_find_affinity(exchange, request, job);
 
 	health_checks_use(exchange->context, job);
 	if (kept == job->replicas.count ||
 	    (health_checks_unhealthy(exchange->context, job) >> kept & 1) != 0)
-		return draw(exchange, job);
+		return choose(exchange, job);
 	exchange->backend = enter(exchange, &job->replicas.items[kept]);
 	if (exchange->backend == NULL)
 		return NULL;
@@ -119,7 +119,7 @@ exchange_enter(struct exchange *exchange, const struct request *request, const s
 
 	CHECK(exchange->backend == NULL, exchange_dump, exchange);
 	if (job->replicas.count > 0)
-		target = enter_one(exchange, request, job);
+		target = enter_replica(exchange, request, job);
 	else
 		exchange->backend = enter(exchange, target);
 	if (exchange->backend == NULL)
@@ -142,7 +142,7 @@ exchange_change_replica(struct exchange *exchange)
 	    context->directory, &exchange->job_watch, loop_now_ms(context->loop));
 	if (answer.known != RECORD_KNOWN)
 		return false;
-	target = draw(exchange, &answer.record->job);
+	target = choose(exchange, &answer.record->job);
 	if (target == NULL)
 		return false;
 	if (!exchange_keep_for(exchange, target)) {

@@ -48,7 +48,7 @@ typedef bool running_tell_fn(void *ctx, const struct session_event *event);
 bool running_watch(struct exchange_context *context, const struct session_order *order,
     running_tell_fn *tell, void *ctx);
 
-/* Call it now and then: tells that some sessions could not be told. */
+/* Call it periodically: tells that some sessions could not be told. */
 void running_watch_look(struct exchange_context *context);
 
 /* Nobody watches any more. Before the context is freed. */

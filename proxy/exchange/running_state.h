@@ -45,8 +45,13 @@ void running_scope_read(struct running_scope *scope, const struct session_filter
 bool running_sees(const struct running_scope *scope, const struct running_records *records);
 bool running_names(const struct running_scope *scope, const struct running_records *records);
 
+/* The state that the session of this exchange shows. */
 enum session_state running_state_of(const struct exchange *exchange);
+
+/* The records of its token and its job. They may change or end with the next turn of the loop. */
 struct running_records running_find_records(const struct exchange *exchange);
+
+/* Write all that a session shows to *out; with_token: also which token it has. */
 void running_describe(const struct exchange *exchange, const struct running_records *records,
     bool with_token, struct session *out);
 

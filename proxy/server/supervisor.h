@@ -23,17 +23,23 @@
  * The decisions are a pure state machine's (supervision.h). These files feed it with what happens
  * to processes, and carry out what it decides:
  *
- * supervisor.c   the beginning, the loop, the orders that come as signals actions.c      what is
- * done for each decision start_report.c   what the operator is told at the start children.c forking
- * processes, collecting them, reading what they publish control_child.c  the control process, and
- * what it is given redis_watch.c  watches the private redis-server, its log and its socket
- * privileges.c   what is done once, as root or not, before the first fork logs.c         the access
- * log's file session_key.c  the key that seals browsers' sessions control_secret.c  the secret
- * between workers and the control process limits.c       the table of the tokens that have limits
- * tls_material.c       certificates, keys and secrets tls_material_report.c  faults in TLS files
- * that do not prevent their use own_sockets.c  paths at which the gateway listens itself release.c
- * frees what the supervisor has reload.c       SIGHUP: another configuration comes into force
- * upgrade.c      SIGUSR2: another binary takes the supervisor's place
+ * supervisor.c          the beginning, the loop, the orders that come as signals
+ * actions.c             what is done for each decision
+ * start_report.c        what the operator is told at the start
+ * children.c            forks processes, collects them, reads what they publish
+ * control_child.c       the control process, and what it is given
+ * redis_watch.c         watches the private redis-server, its log and its socket
+ * privileges.c          what is done once, as root or not, before the first fork
+ * logs.c                the access log's file
+ * session_key.c         the key that seals browsers' sessions
+ * control_secret.c      the secret between workers and the control process
+ * limits.c              the table of the tokens that have limits
+ * tls_material.c        certificates, keys and secrets
+ * tls_material_report.c faults in TLS files that do not prevent their use
+ * own_sockets.c         paths at which the gateway listens itself
+ * release.c             frees what the supervisor has
+ * reload.c              SIGHUP: another configuration comes into force
+ * upgrade.c             SIGUSR2: another binary takes the supervisor's place
  */
 
 /* The process of a child (supervision.h), in the same slot. */

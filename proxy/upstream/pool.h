@@ -89,9 +89,9 @@ struct backend *pool_enter(
 void pool_leave(struct backend *backend);
 
 /*
- * True when a request of which both could take care goes better to `a`: as far as is known, a takes
- * connections and b does not; else, because fewer exchanges of this worker have entered a, or as
- * many. Both have been entered.
+ * True if `a` is the better backend for a request: its circuit takes connections and b's does not;
+ * if both are equal in this, at most as many exchanges of this worker are in a as in b. Both have
+ * been entered.
  */
 bool pool_prefers(const struct backend *a, const struct backend *b);
 

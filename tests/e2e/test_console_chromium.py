@@ -182,7 +182,7 @@ def test_a_session_shows_while_it_runs(console, records, operator, secured):
     assert "1 session now" in console.text("charts")
     records.delete_token(scene.token)
     console.until_rows([])
-    console.until_log("1 session was cut.")
+    console.until_log("1 session was ended by a revocation or an operator.")
     scene.close()
 
 

@@ -10,7 +10,7 @@
 #include "schedule.h"
 
 struct world;
-struct control_work; /* what the code has */
+struct control_work; /* state of the real code */
 
 struct control_process {
 	struct world *world;

@@ -50,9 +50,10 @@ struct operator_call {
 	bool widens;	  /* of ACT_PATCH_JOB: it takes nothing from anyone */
 	char request[72]; /* its id, in the audit log */
 	uint64_t begun_ns, ended_ns;
-	unsigned done;	  /* changes of records that it has made, at whatever server */
-	unsigned audits;  /* lines of the audit log */
-	unsigned perhaps; /* those that say so */
+	unsigned done;	 /* changes of records that it has made, at whatever server */
+	unsigned audits; /* lines of the audit log */
+	unsigned
+	    perhaps; /* of these, lines that say that it is not known whether the change was made */
 	uint32_t tokens_done, jobs_done; /* a bit for each record that it has changed */
 	char hash[65];			 /* of the token when it was renewed */
 };
@@ -66,8 +67,9 @@ struct operators {
 	int running[OPERATORS_MAX]; /* the call of each; -1: none */
 	/* The call that changes a record, or did so last; -1: none. */
 	int token_owner[RECORDS_TOKENS_MAX], job_owner[RECORDS_JOBS_MAX];
-	uint64_t prints[RECORDS_TOKENS_MAX + RECORDS_JOBS_MAX]; /* of records, before a script */
-	bool settled;						/* they make no more calls */
+	uint64_t
+	    record_hashes[RECORDS_TOKENS_MAX + RECORDS_JOBS_MAX]; /* of records, before a script */
+	bool settled;						  /* they make no more calls */
 	uint64_t answers, done;
 };
 

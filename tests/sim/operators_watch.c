@@ -48,7 +48,7 @@ operators_script_begins(void *ctx, struct redis *redis)
 
 	for (unsigned i = 0; i < world->records.tokens + world->records.jobs; i++) {
 		name_of(world, i, name);
-		operators->prints[i] = print_of(redis, name);
+		operators->record_hashes[i] = print_of(redis, name);
 	}
 }
 
@@ -129,7 +129,8 @@ operators_script_changed(void *ctx, struct redis *redis)
 
 	for (unsigned i = 0; i < world->records.tokens + world->records.jobs; i++) {
 		name_of(world, i, name);
-		if (operators->prints[i] == print_of(redis, name) && !was_written(redis, name))
+		if (operators->record_hashes[i] == print_of(redis, name) &&
+		    !was_written(redis, name))
 			continue;
 		note_change(operators, i, redis);
 		if (i < world->records.tokens)

@@ -34,7 +34,7 @@ size_t script_members(struct call *call, const char *name);
 /* A text, or nil. */
 void script_reply_if(struct call *call, bool is, const char *text);
 
-/* Of lists of words: whether this is a whole number of 1 to 5 digits that does not begin with 0. */
+/* True for a lease: 1 to 5 digits, the first one not 0. */
 bool script_is_lease(const char *text);
 
 void script_delete_token_run(struct call *call);

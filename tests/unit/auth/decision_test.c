@@ -226,7 +226,7 @@ a_public_job_needs_no_token(void **state)
 				struct job job =
 				    make_job((bits & 1) ? ASKED_NO_URL : ASKED_IN_SCOPE);
 				struct evidence evidence = {.credential = credentials[i],
-				    .is_listed = (bits & 2) != 0,
+				    .is_listed_public = (bits & 2) != 0,
 				    .names_job = (bits & 4) != 0,
 				    .job_known = (enum knowledge)known,
 				    .job = known == RECORD_KNOWN ? &job : NULL};

@@ -76,7 +76,7 @@ one_that_is_broken_is_none(void **state)
 	redis_do(world->admin, "SADD jobgate:public a");
 	RUN_UNTIL(&world->turner, lists(world, "a"));
 	assert_int_equal(
-	    logged(world, "is not a set, so no job is public until that is mended"), 1);
+	    logged(world, "is not a set, so no job is public until that is repaired"), 1);
 	assert_int_equal(logged(world, "jobgate:public can be used again"), 1);
 	assert_true(tracker_stats(world).up);
 }
