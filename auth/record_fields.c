@@ -216,9 +216,10 @@ copy_new(const struct record *from, struct room *room)
 		const struct slice *slice = field_text(&fields->rows[i], from);
 		const struct label_set *set = field_labels(&fields->rows[i], from);
 
-		text += slice != NULL ? slice->len : 0;
-		if (fields->rows[i].form == AS_URL)
-			urls += kept_urls(*slice);
+		if (slice != NULL) {
+			text += slice->len;
+			urls += fields->rows[i].form == AS_URL ? kept_urls(*slice) : 0;
+		}
 		if (fields->rows[i].form == AS_RANGES)
 			ranges += ranges_of(&fields->rows[i], from)->count;
 		if (fields->rows[i].form == AS_PORTS)

@@ -30,11 +30,12 @@ static bool
 lines_init(struct table_lines *lines, size_t count)
 {
 	size_t size = sizeof(struct table_line);
+	char *at = calloc(count + 1, size);
 
-	lines->memory = calloc(count + 1, size);
-	if (lines->memory == NULL)
+	if (at == NULL)
 		return false;
-	lines->at = (struct table_line *)(((uintptr_t)lines->memory + size - 1) & ~(size - 1));
+	lines->memory = at;
+	lines->at = (void *)(at + (size - (uintptr_t)at % size) % size);
 	lines->mask = count - 1;
 	return true;
 }

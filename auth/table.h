@@ -85,6 +85,7 @@ void table_remove(struct table *table, struct table_node *node);
 static inline struct table_node *
 table_node_of(uint64_t slot)
 {
+	/* The slot has the address as a number. NOLINTNEXTLINE(performance-no-int-to-ptr) */
 	return (struct table_node *)(uintptr_t)(slot & TABLE_ADDRESS_MASK);
 }
 

@@ -7,6 +7,6 @@
 #include "auth/control/workers.h"
 
 /* A session of the worker with this index. NULL when memory is short. */
-json_t *session_view(const struct session_id *id, unsigned index, const struct session *session);
+json_t *session_view(const struct session_id *place, unsigned index, const struct session *session);
 
 #endif

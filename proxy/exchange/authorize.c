@@ -117,7 +117,7 @@ again:
 
 /* Put the request that the other proxy holds in the place of its own. False: it has been refused.
  */
-static bool
+static __attribute__((noinline, cold)) bool
 exchange_forward_auth(struct exchange *exchange, struct request *request)
 {
 	if (!exchange->peer->trusted && !exchange->peer->local) {
@@ -141,7 +141,7 @@ exchange_forward_auth(struct exchange *exchange, struct request *request)
 }
 
 /* False when the other proxy could find another job in the path: it has been refused then. */
-static bool
+static __attribute__((noinline, cold)) bool
 exchange_forward_auth_path(struct exchange *exchange, const struct request *request)
 {
 	if (exchange->route.prefix_len == 0 || forward_auth_path_is_plain(request->path))
@@ -153,7 +153,7 @@ exchange_forward_auth_path(struct exchange *exchange, const struct request *requ
 }
 
 /* False when the other proxy would forward a token in the query to the job. */
-static bool
+static __attribute__((noinline, cold)) bool
 exchange_forward_auth_query(struct exchange *exchange, const struct request *request)
 {
 	if (!query_holds_ours(request->query, exchange->context->local_room, LOCAL_ROOM))
@@ -166,7 +166,7 @@ exchange_forward_auth_query(struct exchange *exchange, const struct request *req
 
 /* True when the other proxy asks about one of our own paths: it should send those to us, since an
  * answer of 2xx here would let the request pass to the job. */
-static bool
+static __attribute__((noinline, cold)) bool
 exchange_forward_auth_ours(struct exchange *exchange, const struct request *request)
 {
 	if (!slice_starts_with(request->path, SLICE(OUR_PATHS)))
@@ -270,6 +270,15 @@ step_local(struct authorization *run)
 		   : STEP_CREDENTIAL;
 }
 
+static __attribute__((noinline, cold)) void
+refuse_origin(struct exchange *exchange, const struct request *request)
+{
+	exchange_reject(exchange, request, 403, SLICE("Foreign origin"),
+	    SLICE(
+		"A request that a browser signs by itself, with a sign-in or a password, must "
+		"come from a page of the job's own host. Where jobs share a host, it is refused."));
+}
+
 static enum authorize_step
 step_credential(struct authorization *run)
 {
@@ -288,10 +297,7 @@ step_credential(struct authorization *run)
 		return STEP_DONE;
 	if (exchange_origin_may(exchange, run->request))
 		return STEP_LOOK_UP;
-	exchange_reject(exchange, run->request, 403, SLICE("Foreign origin"),
-	    SLICE(
-		"A request that a browser signs by itself, with a sign-in or a password, must "
-		"come from a page of the job's own host. Where jobs share a host, it is refused."));
+	refuse_origin(exchange, run->request);
 	return STEP_DONE;
 }
 

@@ -66,7 +66,10 @@ struct local_call
 exchange_local_call(const struct exchange *exchange, const struct request *request)
 {
 	struct exchange_context *context = exchange->context;
+	struct slice frame_policy = {0};
 
+	if (!exchange->peer->forward_auth)
+		frame_policy = context->frame_policy;
 	return (struct local_call){
 	    .request = request,
 	    .request_id = exchange_id(exchange),
@@ -82,8 +85,7 @@ exchange_local_call(const struct exchange *exchange, const struct request *reque
 	    .help = context->options.help,
 	    .sign_in_host = slice_of(
 		context->options.sign_in_host != NULL ? context->options.sign_in_host : ""),
-	    .frame_policy =
-		exchange->peer->forward_auth ? (struct slice){0} : context->frame_policy,
+	    .frame_policy = frame_policy,
 	    .now_s = loop_wall_us(context->loop) / 1000000,
 	    .shared = context->options.shared,
 	    .room = context->local_room,
