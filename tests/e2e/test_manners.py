@@ -77,7 +77,7 @@ def test_options_before_the_command(cli, records):
         assert [item["name"] for item in cli(*before, "token", *between, "list").json()] == [name]
     assert cli("--yes", "token", "rm", name).status == 0
     missing = cli("-o", "json")
-    assert (missing.status, missing.out) == (2, "") and "needs a command" in missing.err
+    assert (missing.status, missing.out) == (2, "") and "a command is missing" in missing.err
     assert "needs a command" in cli("token", "-o", "json").err
     assert "No such file" in cli("-c", "/nonexistent", "check").err
 
