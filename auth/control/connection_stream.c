@@ -30,6 +30,7 @@ send_last(struct call *call, const struct reply *reply)
 		}
 		request = connection->evhtp->request;
 		connection->call = NULL;
+		call->connection = NULL; /* nothing is written after the end */
 		connection_answered(connection);
 		evhtp_send_reply_chunk_end(request);
 		evhtp_request_resume(request);

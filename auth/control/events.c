@@ -20,8 +20,8 @@ reader_free(void *state)
 	struct reader *reader = state;
 	struct events *events = reader->events;
 
+	TAILQ_REMOVE(&events->readers, reader, link); /* it is told nothing more */
 	reader_unwatch(reader);
-	TAILQ_REMOVE(&events->readers, reader, link);
 	free(reader); /* the next tick finds that it was the last one */
 }
 

@@ -27,6 +27,13 @@ worker_connection_close(struct worker_connection *worker)
 	free(worker);
 }
 
+void
+worker_connection_give(struct worker_connection *worker, const struct session_order *order)
+{
+	if (send(worker->fd, order, sizeof(*order), MSG_DONTWAIT | MSG_NOSIGNAL) != sizeof(*order))
+		shutdown(worker->fd, SHUT_RDWR);
+}
+
 /* ---- what workers say ---- */
 
 /* A worker that connects again takes the place of its earlier connection. */

@@ -108,10 +108,8 @@ put(struct workers *workers, struct session_question *question, struct worker_co
 		order.filter.before = question->from.serial;
 	if (order.most > 0)
 		order.most -= question->count;
-	if (send(worker->fd, &order, sizeof(order), MSG_DONTWAIT | MSG_NOSIGNAL) != sizeof(order))
-		worker_connection_close(worker);
-	else
-		start_timer(workers, PATIENCE_MS);
+	worker_connection_give(worker, &order);
+	start_timer(workers, PATIENCE_MS);
 }
 
 /* True while workers that run are not connected yet, and may still come. */

@@ -74,7 +74,13 @@ void watch_told(const struct worker_connection *worker, struct session_event *ev
 
 /* ---- worker_connections.c ---- */
 
-/* Close the connection, and free it. */
+/*
+ * Send an order. A worker that cannot take it now is of no use: the connection is shut down, and
+ * its readable event closes it later, so that callers can go on with the worker and with the list.
+ */
+void worker_connection_give(struct worker_connection *worker, const struct session_order *order);
+
+/* Close the connection, and free it. Not from within a message of this worker. */
 void worker_connection_close(struct worker_connection *worker);
 
 void workers_stop_listening(struct workers *workers);

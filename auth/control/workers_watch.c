@@ -5,26 +5,14 @@
 #include "auth/control/session_query.h"
 #include "auth/control/workers_state.h"
 
-/* A worker that cannot take the order now is of no use: it connects again. False: it is gone. */
-static bool
-give(struct worker_connection *worker, const struct session_order *order)
-{
-	if (send(worker->fd, order, sizeof(*order), MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof(*order))
-		return true;
-	worker_connection_close(worker);
-	return false;
-}
-
 static void
 give_all(struct workers *workers, const struct session_order *order)
 {
-	struct worker_connection *worker = TAILQ_FIRST(&workers->all), *next;
+	struct worker_connection *worker;
 
-	for (; worker != NULL; worker = next) {
-		next = TAILQ_NEXT(worker, link);
-		if (worker->known)
-			give(worker, order);
-	}
+	TAILQ_FOREACH(worker, &workers->all, link)
+	if (worker->known)
+		worker_connection_give(worker, order);
 }
 
 void
@@ -99,14 +87,12 @@ void
 watch_worker_came(struct worker_connection *worker)
 {
 	const struct workers *workers = worker->workers;
-	uint32_t id = worker->id;
-	unsigned index = worker->index;
 
 	for (unsigned slot = 0; slot < SESSION_SLOTS; slot++)
-		if (workers->slots[slot].used && !give(worker, &workers->slots[slot].order))
-			return;
+		if (workers->slots[slot].used)
+			worker_connection_give(worker, &workers->slots[slot].order);
 	if (workers->watcher.worker != NULL)
-		workers->watcher.worker(workers->watcher.ctx, id, index, true);
+		workers->watcher.worker(workers->watcher.ctx, worker->id, worker->index, true);
 }
 
 void

@@ -265,6 +265,38 @@ def test_workers_come_and_go(gateways):
         assert back["worker"] == gone["worker"] and back["id"] != gone["id"]
 
 
+def answers(gateway):
+    try:
+        client = gateway.client()
+        client.send(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        return client.read_response().status
+    except (OSError, Closed):
+        return None
+
+
+def test_a_worker_that_is_gone_when_its_hello_is_read(gateways):
+    """It cannot be asked to tell of sessions: its connection is closed once, and the stream goes on."""
+    gateway = gateways.start({"workers": 1})
+    gateway.family = []
+    control, first = gateway.control_process(), gateway.workers()[0]
+    with Events(Control(gateway.socket_path)) as events:
+        events.started()
+        os.kill(control, signal.SIGSTOP)
+        try:
+            eventually(lambda: state_of(control) == "T", "the control process to stop")
+            os.kill(first, signal.SIGKILL)
+            second = eventually(lambda: [pid for pid in gateway.workers() if pid != first], "the next worker")[0]
+            eventually(lambda: answers(gateway), "the worker, which has said hello by then")
+            os.kill(second, signal.SIGKILL)
+            eventually(lambda: second not in gateway.workers(), "the end of the worker")
+        finally:
+            os.kill(control, signal.SIGCONT)
+        third = events.until("worker", up=True)["id"]
+        while events.until("worker", up=True)["id"] == third:
+            pass
+    assert gateway.control_process() == control
+
+
 def test_a_worker_that_does_not_answer_at_the_start(gateways):
     """The stream begins and says so; when the worker answers again, the sessions are to be listed again."""
     gateway = gateways.start({"workers": 2})
