@@ -14,7 +14,7 @@ class Live {
 	records = false; // changes of records come, so that lists need not be read again and again
 	sessions = false;
 
-	// take: {item(list, key, record), flush(), again(), log(sentences), failed(error)}; failed is true when the sign-in is over
+	// take: {item(list, key, record), flush(), again(what: "records" or "sessions"), log(sentences), failed(error)}; failed is true when the sign-in is over
 	constructor(signIn, take) {
 		this.#signIn = signIn;
 		this.#take = take;
@@ -38,7 +38,7 @@ class Live {
 			this.records = this.sessions = false;
 			this.#tell();
 			if (was)
-				this.#take.again(); // the lists are read again and again, as long as nothing tells of changes
+				this.#again(); // the lists are read again and again, as long as nothing tells of changes
 			await pause(wait);
 		}
 	}
@@ -48,17 +48,22 @@ class Live {
 		find("console").dataset.live = this.records && this.sessions;
 	}
 
+	#again() {
+		this.#take.again("records");
+		this.#take.again("sessions");
+	}
+
 	#event(name, data) {
 		if (name === "start") {
 			this.records = data.changes;
 			this.sessions = data.sessions;
 			this.#tell();
-			this.#take.again();
+			this.#again();
 		} else if (name === "missed") {
 			this.records ||= data.what === "records";
 			this.sessions ||= data.what === "sessions";
 			this.#tell();
-			this.#take.again();
+			this.#take.again(data.what);
 		} else if (name === "token" || name === "job") {
 			this.#record(name === "token" ? LISTS.tokens : LISTS.jobs, data);
 		} else if (name === "session") {

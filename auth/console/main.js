@@ -13,6 +13,8 @@ let live = null;    // changes as they happen
 let page = {silent_workers: 0, cut: false}; // what the last reading said of the list
 const touched = new Map(); // key -> item or null: events that came while the list was being read; they count more
 let reading = 0;    // which reading of lists is the present one
+let isDue = false;  // the list is to be read again, although changes of it come by themselves
+let wake = () => {};
 
 const table = new Table((item) => openItem(item));
 
@@ -71,7 +73,7 @@ async function beginSignIn(value) {
 	show(true);
 	choose("sessions");
 	find("title").focus();
-	live = new Live(begun, {item: takeItem, flush: showKnown, again: readAgain, log, failed: (error) => failed(error, begun)});
+	live = new Live(begun, {item: takeItem, flush: showKnown, again: readSoon, log, failed: (error) => failed(error, begun)});
 }
 
 // What a call of the API failed with. True when that ended the sign-in.
@@ -162,15 +164,37 @@ async function read(number) {
 	say(find("problem"), "");
 }
 
-// At once, after a change.
+// At once, after what the operator has done here.
 function readAgain() {
 	keepReading(++reading);
 }
 
-// Long lists are read less often: each page of a thousand adds a second.
+// As soon as the list is due, since something of it was missed: what is being read may be older.
+function readSoon(what) {
+	if ((what === "sessions") !== (list === LISTS.sessions))
+		return;
+	isDue = true;
+	wake();
+}
+
+// Until the time has passed, or readSoon.
+function pauseUntilDue(ms) {
+	return new Promise((done) => {
+		const timer = setTimeout(done, ms);
+		wake = () => {
+			clearTimeout(timer);
+			done();
+		};
+		if (isDue)
+			wake();
+	});
+}
+
+// One reading at a time. Long lists are read less often: each page of a thousand adds a second.
 async function keepReading(number) {
 	const begun = signIn;
 	while (number === reading) {
+		isDue = false;
 		try {
 			await read(number);
 		} catch (error) {
@@ -178,7 +202,9 @@ async function keepReading(number) {
 				return;
 			say(find("problem"), error.message);
 		}
-		await pause(isLive() && list !== LISTS.sessions ? REFRESH_LIVE_MS : REFRESH_MS + (known ? known.size : 0));
+		await pause(REFRESH_MS + (known ? known.size : 0));
+		if (number === reading && isLive() && list !== LISTS.sessions)
+			await pauseUntilDue(REFRESH_LIVE_MS);
 		await visible();
 	}
 }

@@ -170,6 +170,36 @@ def test_what_is_out_of_reach_comes_back(console, browser, operator):
     assert lines == ["The store is out of reach.", "The store can be reached again.", "Worker 1 is out of reach.", "Worker 1 can be reached again."]
 
 
+def test_what_was_missed_is_read_again_once(console, browser, operator):
+    """A busy gateway tells several times a second that sessions were missed: only their own list is read again, and not at once each time."""
+    browser.execute_script("""
+        const real = window.fetch;
+        window.tell = (name, data, times) => {
+            for (; times > 0; times--)
+                window.stream.enqueue(new TextEncoder().encode(`event: ${name}\\ndata: ${JSON.stringify(data)}\\n\\n`));
+        };
+        window.fetch = (path, ...rest) => path === 'v1/events' ? Promise.resolve(new Response(new ReadableStream({start: (one) => window.stream = one}))) : real(path, ...rest)""")
+
+    def tell(name, data, times=1):
+        browser.execute_script("window.tell(...arguments)", name, data, times)
+
+    def lists():
+        return console.asked().count("v1/tokens?limit=1000")
+    console.sign_in(operator)
+    tell("start", {"changes": True, "sessions": True})
+    console.await_live()
+    console.choose("Tokens").until_rows(["ops"])
+    before = lists()
+    tell("missed", {"what": "sessions"}, 50)
+    tell("store", {"up": False})
+    console.until_log("The store is out of reach.")
+    tell("missed", {"what": "records"}, 50)
+    console.until(lambda: lists() > before, "the list to be read again")
+    tell("token", {"id": operator.id, "record": None})
+    console.until_log(f"({operator.id}) is gone.")
+    assert lists() == before + 1
+
+
 def test_a_session_shows_while_it_runs(console, records, operator, secured):
     console.sign_in(operator)
     assert console.text("empty") == "Nothing runs now."
