@@ -224,8 +224,11 @@ jg_job_health_valid(struct slice text)
 	struct job_url url;
 	size_t at = 0;
 
-	return text.at == NULL || (text.len > 0 && text.len <= JOB_HEALTH_MAX &&
-				      text.at[0] == '/' && parse_base(text, &at, &url));
+	if (text.at == NULL)
+		return true;
+	/* "//evil/x" names a host where it is read as a reference (RFC 3986 section 4.2). */
+	return text.len > 0 && text.len <= JOB_HEALTH_MAX && text.at[0] == '/' &&
+	       !slice_starts_with(text, SLICE("//")) && parse_base(text, &at, &url);
 }
 
 static bool

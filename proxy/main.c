@@ -69,6 +69,22 @@ read_options(int argc, char **argv, const char *usage, const char **file, bool *
 	return -1;
 }
 
+/* Print a file's name with escapes as those of the log: a terminal would obey its control
+ * characters. */
+static void
+print_name(FILE *out, const char *name)
+{
+	for (size_t len; *name != '\0'; name += len > 0 ? len : 1) {
+		unsigned char c = (unsigned char)*name;
+
+		len = c < 0x80 ? c >= ' ' && c != 0x7f : jg_log_char_len(name, strnlen(name, 4));
+		if (len > 0)
+			fwrite(name, 1, len, out);
+		else
+			fprintf(out, "\\x%02x", c);
+	}
+}
+
 /* Load a configuration, or say what is wrong with it. */
 static struct config *
 load(const char *file)
@@ -78,10 +94,10 @@ load(const char *file)
 
 	if (config != NULL)
 		return config;
+	print_name(stderr, file != NULL ? file : "jobgate");
 	if (error.line > 0)
-		fprintf(stderr, "%s:%zu:%zu: %s\n", file, error.line, error.column, error.message);
-	else
-		fprintf(stderr, "%s: %s\n", file != NULL ? file : "jobgate", error.message);
+		fprintf(stderr, ":%zu:%zu", error.line, error.column);
+	fprintf(stderr, ": %s\n", error.message);
 	return NULL;
 }
 
@@ -125,8 +141,10 @@ check(int argc, char **argv)
 		return 1;
 	status =
 	    server_check(config, &log) && (!connect || server_check_connect(config, &log)) ? 0 : 1;
-	if (status == 0)
-		printf("%s: ok\n", file);
+	if (status == 0) {
+		print_name(stdout, file);
+		puts(": ok");
+	}
 	config_free(config);
 	return status;
 }

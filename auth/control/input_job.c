@@ -91,6 +91,14 @@ check_url(const char *field, struct slice url, struct input_error *error)
 	return check_address(field, &parsed, error);
 }
 
+static bool
+is_same(const struct job_url *a, const struct job_url *b)
+{
+	return a->scheme == b->scheme && a->port == b->port &&
+	       slice_equal_nocase(a->host, b->host) && slice_equal(a->base, b->base) &&
+	       slice_equal(a->path, b->path);
+}
+
 bool
 input_urls(const char *field, struct slice text, struct input_error *error)
 {
@@ -109,6 +117,10 @@ input_urls(const char *field, struct slice text, struct input_error *error)
 	for (size_t i = 0; i < count; i++)
 		if (!check_address(field, &urls[i], error))
 			return false;
+	for (size_t i = 0; i < count; i++)
+		for (size_t j = 0; j < i; j++)
+			if (is_same(&urls[i], &urls[j]))
+				return input_wrong(error, field, "names the same replica twice");
 	return true;
 }
 

@@ -71,6 +71,15 @@ add_label(struct slice text, struct list_query *out)
 	       jg_label_parse(text, &out->labels[out->label_count++], &bad) == LABEL_OK;
 }
 
+static bool
+set_time(const char *name, struct slice value, uint64_t *ms, struct input_error *error)
+{
+	if (*ms != 0)
+		return wrong(error, name, "given twice");
+	return moment_parse(value, ms) ||
+	       wrong(error, name, "a time has the form 2026-01-31T12:00:00Z");
+}
+
 /* Read a filter of tokens. False with *error, also when no filter has this name. */
 static bool
 set_filter(struct slice name, struct slice value, struct list_query *out, struct input_error *error)
@@ -91,11 +100,9 @@ set_filter(struct slice name, struct slice value, struct list_query *out, struct
 		       wrong(error, "created_by", "the id of an operator's token, or local");
 	}
 	if (slice_equal(name, SLICE("unused_since")))
-		return moment_parse(value, &out->unused_since_ms) ||
-		       wrong(error, "unused_since", "a time has the form 2026-01-31T12:00:00Z");
+		return set_time("unused_since", value, &out->unused_since_ms, error);
 	if (slice_equal(name, SLICE("expires_before")))
-		return moment_parse(value, &out->expires_before_ms) ||
-		       wrong(error, "expires_before", "a time has the form 2026-01-31T12:00:00Z");
+		return set_time("expires_before", value, &out->expires_before_ms, error);
 	return wrong(error, "", "the query has an unknown parameter");
 }
 
@@ -115,8 +122,7 @@ set(struct slice name, struct slice value, enum record_kind kind, const unsigned
 		return add_label(value, out) ||
 		       wrong(error, "label", "a label is name=value; at most 16 of them");
 	if (kind == RECORD_JOB && slice_equal(name, SLICE("idle_since")))
-		return moment_parse(value, &out->idle_since_ms) ||
-		       wrong(error, "idle_since", "a time has the form 2026-01-31T12:00:00Z");
+		return set_time("idle_since", value, &out->idle_since_ms, error);
 	if (kind == RECORD_TOKEN)
 		return set_filter(name, value, out, error);
 	return wrong(error, "", "the query has an unknown parameter");

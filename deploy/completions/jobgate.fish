@@ -69,7 +69,7 @@ complete -c jobgate -n '__jobgate_at token list' -l created-by -x -a '(__jobgate
 complete -c jobgate -n '__jobgate_at token list' -l unused-for -x -d 'Only tokens that were not used for this time'
 complete -c jobgate -n '__jobgate_at token list' -l expires-before -x -d 'Only tokens that expire before this time'
 complete -c jobgate -n '__jobgate_at token list' -l name -x -d 'Only tokens of this name'
-complete -c jobgate -n '__jobgate_at job list' -l idle-for -x -d 'Only jobs to which no request came for this time'
+complete -c jobgate -n '__jobgate_at job list' -l idle-for -x -d 'Only jobs to which no request began for this time'
 complete -c jobgate -n '__jobgate_at token get set delete renew' -a '(__jobgate_ids token)'
 complete -c jobgate -n '__jobgate_at token delete' -l cascade -d 'Also delete the tokens that it created'
 complete -c jobgate -n '__jobgate_at token delete renew' -s y -l yes -d 'Do not ask'

@@ -18,7 +18,9 @@ without_secrets(const char *url, char out[URL_MAX])
 {
 	size_t len = strcspn(url, "?#");
 	const char *host = strstr(url, "://");
-	const char *at = host != NULL ? memrchr(host, '@', len - (size_t)(host - url)) : NULL;
+	/* The path of a socket, as in unix:///run/a@b, may have "@", but no user. */
+	const char *at =
+	    host != NULL && host[3] != '/' ? memrchr(host, '@', len - (size_t)(host - url)) : NULL;
 
 	if (at == NULL)
 		snprintf(out, URL_MAX, "%.*s", (int)len, url);

@@ -14,6 +14,14 @@ def test_good(check):
     assert result.status == 0, result
 
 
+def test_the_name_of_the_file_is_no_command_for_a_terminal(make_folder, sanitizer):
+    file = make_folder("named") / "a\x1b[31m\n.yaml"
+    for text, told in (("workers: 2\n", ": ok"), ("speed: 11\n", ":1:1: ")):
+        file.write_text(text)
+        result = run([binary(), "check", "-c", file], environment(sanitizer))
+        assert f"a\\x1b[31m\\x0a.yaml{told}" in result.out + result.err and "\x1b" not in result.out + result.err
+
+
 def test_reference_is_good(sanitizer):
     """The annotated file that we ship passes our own check."""
     result = run([binary(), "check", "-c", REPOSITORY / "deploy" / "jobgate.yaml"], environment(sanitizer))

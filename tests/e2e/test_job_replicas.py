@@ -160,7 +160,7 @@ def test_running_requests_when_the_urls_change(scene_with, records, backends):
     first, connection = take(backends)
     connection.read_request()
     other = backends[1 - backends.index(first)]
-    Control(scene.gateway.socket_path).done("PATCH", f"/v1/jobs/{scene.job}", {"url": urls(other, other)})
+    Control(scene.gateway.socket_path).done("PATCH", f"/v1/jobs/{scene.job}", {"url": urls(other)})
     for _ in range(5):
         assert ask(scene, [other])[0] is other
     connection.answer(b"old")
@@ -175,7 +175,7 @@ def test_running_requests_when_the_urls_change(scene_with, records, backends):
 def test_urls_of_the_api_and_the_command_line(gateway):
     control = Control(gateway.socket_path)
     for text in ["http://a  http://b", " http://a", "http://a ", "http://a ftp://b", "http://a,http://b", "http://a http://169.254.169.254",
-                 " ".join(["http://a"] * 17)]:
+                 " ".join(f"http://a:{port}" for port in range(1, 18)), "http://a http://b http://A:80/"]:
         control.refused(400, "POST", "/v1/jobs", {"url": text}, "url")
     made = control.done("POST", "/v1/jobs", {"url": "http://a:1/x https://b unix:/s"}, status=201)
     assert made["url"] == "http://a:1/x https://b unix:/s"

@@ -38,7 +38,7 @@ def test_with_a_private_store(gateways, make_folder):
 
 @pytest.mark.parametrize("url, shown", [
     ("redis://user:se@cret@127.0.0.1:1", "redis://127.0.0.1:1"), ("redis://:secret@127.0.0.1:1/0", "redis://127.0.0.1:1/0"),
-    ("rediss://secret@127.0.0.1:1", "rediss://127.0.0.1:1")])
+    ("rediss://secret@127.0.0.1:1", "rediss://127.0.0.1:1"), ("unix:///nowhere/we@ird.sock", "unix:///nowhere/we@ird.sock")])
 def test_no_password_is_told(gateways, url, shown):
     gateway = gateways.make(store_url=url).launch()
     eventually(lambda: lines_of(gateway) or not gateway.program.running(), "the first line")

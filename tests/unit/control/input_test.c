@@ -163,6 +163,10 @@ jobs(void **state)
 	job_is("{\"url\":\"http://[::ffff:0.0.0.0]\"}", true, false, "url", &input);
 	job_is("{\"url\":\"http://[ff02::1]\"}", false, false, "url", &input);
 	job_is("{\"url\":\"http://127.0.0.1\"}", false, true, "", &input);
+	job_is("{\"url\":\"http://a:1 http://a:2\"}", false, true, "", &input);
+	job_is("{\"url\":\"http://a:80/x http://b http://A/x/\"}", false, false, "url", &input);
+	job_is("{\"health\":\"/x//y\"}", false, true, "", &input);
+	job_is("{\"health\":\"//evil/x\"}", false, false, "health", &input);
 	job_is("{\"labels\":[]}", false, false, "labels", &input);
 	job_is("{\"labels\":null}", false, false, "labels", &input);
 	job_is("{\"labels\":{\"a\":null}}", false, false, "labels.a", &input);

@@ -44,6 +44,16 @@ limits(void **state)
 }
 
 static void
+once(void **state)
+{
+	(void)state;
+	refuses("idle_since=2026-01-31T12:00:00Z&idle_since=2026-01-31T12:00:00Z", RECORD_JOB,
+	    "idle_since");
+	refuses("unused_since=2026-01-31T12:00:00Z&unused_since=2025-01-31T12:00:00Z", RECORD_TOKEN,
+	    "unused_since");
+}
+
+static void
 cursors(void **state)
 {
 	struct store_cursor cursor = {"1700000000000", "job-1"};
@@ -124,6 +134,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(limits),
+	    cmocka_unit_test(once),
 	    cmocka_unit_test(cursors),
 	    cmocka_unit_test(escapes),
 	    cmocka_unit_test(job_filters),
