@@ -56,15 +56,20 @@ on_confirmed(struct call *call)
 	struct reader *reader = call->state;
 
 	reader->confirming = false;
-	if (reader->doubted)
+	if (reader->again) {
 		reader_confirm(reader);
+		return;
+	}
+	reader->doubted = false;
+	reader_start_if_ready(reader);
 }
 
 void
 reader_confirm(struct reader *reader)
 {
+	reader->doubted = true;
 	/* A read that is under way may have begun before the token was changed. */
-	reader->doubted = reader->confirming;
+	reader->again = reader->confirming;
 	if (reader->confirming)
 		return;
 	reader->confirming = true;

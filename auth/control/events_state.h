@@ -31,7 +31,8 @@ struct reader {
 	bool started;		    /* it has been told `start` */
 	bool lacks_sessions;	    /* some workers did not tell it of sessions then */
 	bool confirming;	    /* its token is being read: the call must not end meanwhile */
-	bool doubted;		    /* the token has changed since then: it is told nothing now */
+	bool again;		    /* the token has changed since then: it is read again */
+	bool doubted;		    /* the token has changed: it is told nothing until it is read */
 };
 
 struct events {

@@ -101,6 +101,8 @@ reader_start(struct reader *reader)
 void
 reader_start_if_ready(struct reader *reader)
 {
+	if (reader->doubted)
+		return; /* it starts when its token has been read */
 	if (!reader->started && store_feed_is_up(reader->events->feed) && tells_sessions(reader))
 		reader_start(reader);
 	if (reader->lacks_sessions && tells_sessions(reader)) {

@@ -149,6 +149,27 @@ def test_nothing_is_told_after_the_end_of_the_readers_token(local, records):
             assert events.until("end")["status"] == 401 and "job" not in dict(events.passed)
 
 
+def test_nothing_is_told_while_the_readers_token_is_read_again(gateways, make_folder):
+    """The store says that the token has changed, and answers late what it is now: no worker's event is told meanwhile."""
+    server = RedisServer(make_folder("redis"))
+    server.start()
+    gateway = gateways.start({"workers": 1}, store_url=server.url)
+    gateway.family = []
+    local = Control(gateway.socket_path)
+    token = local.token_of(role="operator")
+    with Events(local) as events, Events(local.by(token["value"])) as remote:
+        events.started().until("worker", up=True)
+        remote.started().until("worker", up=True)
+        changes = server.client.pipeline(transaction=False)
+        changes.delete(f"jobgate:token:{token['id']}").execute_command("CLIENT", "PAUSE", 1000, "ALL")
+        changes.execute()
+        os.kill(gateway.workers()[0], signal.SIGKILL)
+        events.until("worker", up=False)
+        assert remote.until("end")["status"] == 401 and "worker" not in dict(remote.passed), remote.passed
+    gateway.stop()
+    server.stop()
+
+
 def test_readers_with_one_token_are_bounded(local, records):
     operator = local.by(records.token("operator"))
     streams = [Events(operator).started() for _ in range(4)]
