@@ -112,8 +112,6 @@ on_tick(evutil_socket_t fd, short what, void *ctx)
 
 /* ---- the beginning ---- */
 
-_Static_assert(READERS_RELATED_MAX == READERS_OF_TOKEN_MAX, "as a message below says");
-
 /* Those that have left give up their places now, not with the next tick. */
 static void
 sweep(struct events *events)
@@ -153,8 +151,9 @@ is_room(struct events *events, struct call *call)
 	if (call->token == NULL
 		? local < READERS_LOCAL_MAX
 		: remote < READERS_MAX && of_token < READERS_OF_TOKEN_MAX &&
-		      (call->scope.count == 0 ||
-			  (scoped < READERS_SCOPED_MAX && related < READERS_RELATED_MAX)))
+		      (call->scope.count == 0
+			      ? remote - scoped < READERS_UNSCOPED_MAX
+			      : scoped < READERS_SCOPED_MAX && related < READERS_RELATED_MAX))
 		return true;
 	if (call->token == NULL)
 		call_refuse(call, 429, NULL,
@@ -163,10 +162,11 @@ is_room(struct events *events, struct call *call)
 		    READERS_LOCAL_MAX);
 	else
 		call_refuse(call, 429, NULL,
-		    "too many callers read events already (at most %d, %d with a label selector, "
-		    "%d with one token or one label in common): try again when one of them has "
-		    "ended",
-		    READERS_MAX, READERS_SCOPED_MAX, READERS_OF_TOKEN_MAX);
+		    "too many callers read events already (at most %d, %d without a label selector "
+		    "and %d with one, %d with one label in common, %d with one token): try again "
+		    "when one of them has ended",
+		    READERS_MAX, READERS_UNSCOPED_MAX, READERS_SCOPED_MAX, READERS_RELATED_MAX,
+		    READERS_OF_TOKEN_MAX);
 	return false;
 }
 

@@ -17,13 +17,15 @@ struct events;
 struct control;
 
 /*
- * Readers with a token, of these such with a label selector, of these such with a label in common,
- * and those of one token.
+ * Readers with a token, of these such without a label selector and such with one, of the latter
+ * such with a label in common, and those of one token. No token alone can take all that related
+ * ones get.
  */
 #define READERS_MAX 16
+#define READERS_UNSCOPED_MAX 12
 #define READERS_SCOPED_MAX 8
 #define READERS_RELATED_MAX 4
-#define READERS_OF_TOKEN_MAX 4
+#define READERS_OF_TOKEN_MAX 2
 #define READERS_LOCAL_MAX 32 /* at the local socket, without a token */
 
 /* Bytes that wait for a reader. */
