@@ -152,8 +152,13 @@ control_child_follow(struct supervisor *supervisor)
 	    has->control.metrics_tokens != wanted->control.metrics_tokens ||
 	    has->metrics.jobs_max != wanted->metrics.jobs_max ||
 	    memcmp(&has->limits.token, &wanted->limits.token, sizeof(has->limits.token)) != 0) {
+		/* One that ends already for another reload keeps only what all of them want. */
+		bool ends = supervision_child(supervisor->supervision, SLOT_CONTROL)->state !=
+			    CHILD_RUNNING;
+
 		counter_set(&supervisor->stats->control_hands_over,
-		    registers_the_same(&has->control.process, &wanted->control.process));
+		    (!ends || control_hands_over(supervisor)) &&
+			registers_the_same(&has->control.process, &wanted->control.process));
 		supervision_restart(supervisor->supervision, SLOT_CONTROL, CONTROL_PATIENCE_MS,
 		    supervisor_clock_ms());
 	}

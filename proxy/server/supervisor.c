@@ -76,8 +76,11 @@ take_order(struct supervisor *supervisor, int number)
 	struct supervision *supervision = supervisor->supervision;
 	uint64_t now_ms = supervisor_clock_ms();
 
-	if (number == SIGTERM || number == SIGINT)
+	if (number == SIGTERM || number == SIGINT) {
+		/* No other control process follows one that ends now for a reload. */
+		counter_set(&supervisor->stats->control_hands_over, 0);
 		supervision_order(supervision, ORDER_STOP, now_ms);
+	}
 	if (number == SIGUSR2)
 		supervision_order(supervision, ORDER_UPGRADE, now_ms);
 	if (number == SIGHUP)
