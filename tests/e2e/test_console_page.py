@@ -10,11 +10,12 @@ import pytest
 
 from harness.control import request_text
 from harness.gateway import DOMAIN
-from harness.h2 import H2Client
+from harness.h2 import H2Client, frames
 from harness.process import free_port
 from harness.raw import Client
 
 HOST = f"control.{DOMAIN}"
+ENHANCE_YOUR_CALM = 11
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +98,24 @@ def test_over_http2(gateway):
     with H2Client(gateway.address) as client:
         assert client.answer(client.request(HOST, path="/console")).body == answer_of(gateway).body
     assert len(answer_of(gateway).body) < 24 * 1024
+
+
+def test_a_client_that_reads_nothing_holds_few_pages(gateway):
+    """At most 256 KiB of them wait on one connection; what it takes makes room for more."""
+    page = answer_of(gateway).body
+    with H2Client(gateway.address, settings={frames.SettingsFrame.INITIAL_WINDOW_SIZE: 0}, hold=True) as client:
+        streams = [client.request(HOST, path="/console") for _ in range(60)]
+        client.send_ping_and_wait()
+        client.until(lambda: all(client.answers.get(stream) and (client.answers[stream].heads or client.answers[stream].reset is not None)
+                                 for stream in streams))
+        kept = [stream for stream in streams if client.answers[stream].reset is None]
+        assert len(kept) == (256 << 10) // len(page)
+        assert {client.answers[stream].reset for stream in streams if stream not in kept} == {ENHANCE_YOUR_CALM}
+        client.send(frames.WindowUpdateFrame(0, window_increment=1 << 20),
+                    frames.SettingsFrame(settings={frames.SettingsFrame.INITIAL_WINDOW_SIZE: 65_535}))
+        assert all(client.answer(stream).body == page for stream in kept)
+        again = [client.request(HOST, path="/console") for _ in range(20)]
+        assert all(client.answer(stream).body == page for stream in again)
 
 
 def test_other_origins_get_no_permission(gateway):

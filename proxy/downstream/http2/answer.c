@@ -170,7 +170,10 @@ http2_push_own(struct http2_stream *stream)
 	struct buffer *own = stream->own;
 
 	if (own != NULL) {
-		own->start += (uint32_t)http2_write_content(stream, buffer_bytes(own));
+		size_t written = http2_write_content(stream, buffer_bytes(own));
+
+		own->start += (uint32_t)written;
+		stream->session->own_waiting -= written;
 		if (buffer_len(own) > 0) {
 			http2_block(stream);
 			return;
@@ -189,9 +192,13 @@ client_reply_content(struct exchange_client *client, struct slice data)
 {
 	struct http2_stream *stream = stream_of(client);
 	struct http2_session *session = stream->session;
-	struct buffer *larger =
-	    buffer_take(session->downstream->buffers, buffer_len(stream->own) + data.len);
+	struct buffer *larger;
 
+	if (session->own_waiting + data.len > OWN_WAITING_MAX) {
+		stream->error = H2_ENHANCE_YOUR_CALM;
+		return;
+	}
+	larger = buffer_take(session->downstream->buffers, buffer_len(stream->own) + data.len);
 	if (larger == NULL) {
 		stream->error = H2_INTERNAL_ERROR;
 		return;
@@ -199,6 +206,7 @@ client_reply_content(struct exchange_client *client, struct slice data)
 	if (stream->own != NULL)
 		buffer_append(larger, buffer_bytes(stream->own));
 	buffer_append(larger, data);
+	session->own_waiting += data.len;
 	buffer_give(session->downstream->buffers, stream->own);
 	stream->own = larger;
 }

@@ -74,6 +74,10 @@ enum http2_stream_state {
  * window. */
 #define OUT_FULL (2 * OUT_MAX)
 
+/* So much of the gateway's own content may wait for a client's windows: more than its pages for
+ * people need, but not one large page for each stream. */
+#define OWN_WAITING_MAX (256 * 1024)
+
 struct http2_session;
 
 /*
@@ -145,6 +149,7 @@ struct http2_session {
 	struct http2_streams turns;   /* those that wait for their turn to send; the next first */
 	size_t stream_count;
 	size_t tunnels;	    /* of the streams */
+	size_t own_waiting; /* bytes in `own` of all streams */
 	uint32_t last_id;   /* the highest that the client has used */
 	uint64_t used_ids;  /* bit n: the client used last_id - 2n */
 	uint64_t ended_ids; /* likewise: the client has ended that stream */

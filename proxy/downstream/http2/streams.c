@@ -115,6 +115,7 @@ http2_stream_close(struct http2_stream *stream)
 		    &session->overhead, (uint32_t)stream->window.left / OVERHEAD_SHARE);
 	http2_give_window(stream);
 	http2_drop_content(stream);
+	session->own_waiting -= buffer_len(stream->own);
 	buffer_give(buffers, stream->own);
 	buffer_give(buffers, stream->own_end);
 	if (session->stream_count == 0)
