@@ -112,9 +112,9 @@ put_line(void *to, const char *line, size_t len)
 static void
 take_orders(struct gateway_worker *worker)
 {
-	for (unsigned order = 0; worker->orders != 0; order++) {
-		if ((worker->orders & 1u << order) == 0)
-			continue;
+	while (worker->orders != 0) { /* another one may come while one is taken */
+		int order = __builtin_ctz(worker->orders);
+
 		worker->orders &= ~(1u << order);
 		worker_order(worker->worker, (enum worker_order)order);
 	}
