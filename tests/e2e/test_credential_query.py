@@ -132,7 +132,7 @@ def test_a_page_does_not_repeat_it(scene):
 
 
 def test_the_way_back_has_no_token(refusing, scene_of, gateways):
-    gateway = gateways.start({"backends": {"trusted_proxies": ["127.0.0.1"]}})
+    gateway = gateways.start(AT_JOBS_HOSTS)
     scene = scene_of(gateway)
     response = scene.client.exchange(request_bytes(scene.host, path=f"/p?a=1&access_token={scene.token.value}",
                                                    fields=[HTML, "X-Forwarded-Proto: https"]))

@@ -10,6 +10,7 @@ from harness.gateway import DOMAIN
 from harness.h2 import H2Client, frames
 from harness.h2_tunnel import Tunnel, accept_of, open_tunnel, switch
 from harness.raw import Peer
+from test_browser import AT_JOBS_HOSTS, narrow
 
 NO_ERROR, PROTOCOL_ERROR, FLOW_CONTROL_ERROR, CANCEL = 0, 1, 3, 8
 ENABLE_CONNECT_PROTOCOL = 8
@@ -178,7 +179,7 @@ def test_upgrades_that_are_not_allowed(gateways, scene_of):
 
 
 def test_pages_of_the_gateway_are_no_websockets(gateways, scene_of):
-    gateway = gateways.start({"backends": {"trusted_proxies": ["127.0.0.1"]}})
+    gateway = gateways.start(AT_JOBS_HOSTS)
     scene = scene_of(gateway)
     with H2Client(gateway.address) as client:
         for path in ("/.jobgate/sign-in", "/.jobgate/sign-out"):
@@ -188,8 +189,8 @@ def test_pages_of_the_gateway_are_no_websockets(gateways, scene_of):
 
 
 def test_a_session_needs_its_own_origin(gateways, scene_of):
-    gateway = gateways.start({"backends": {"trusted_proxies": ["127.0.0.1"]}})
-    scene = scene_of(gateway)
+    gateway = gateways.start(AT_JOBS_HOSTS)
+    scene = narrow(scene_of(gateway))
     own = f"https://{scene.host}"
     with H2Client(gateway.address) as client:
         form = f"token={scene.token.value}".encode()

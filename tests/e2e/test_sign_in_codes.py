@@ -150,7 +150,7 @@ def test_a_code_at_its_own_port(scene, visitor, port):
 
 def test_a_request_that_is_cut_signs_nobody_in(gateways, store):
     """DELETE /v1/sessions, while the store is asked for the sign-in: afterwards there is neither the sign-in nor a code for it."""
-    gateway = gateways.start(SETTINGS, store_url=store.url)
+    gateway = gateways.start({**SETTINGS, "workers": 1}, store_url=store.url)  # the other one would have to read the records
     records, control = Records(store.client), Control(gateway.socket_path)
 
     def scripts():

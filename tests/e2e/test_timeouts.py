@@ -30,7 +30,7 @@ def with_timeout(module_gateways):
             names = ["head", "keep_alive", "body", "connect", "first_byte", "answer", "tunnel"]
             made[name] = module_gateways.start(
                 {"timeouts": {other: f"{SHORT if other == name else LONG}ms" for other in names},
-                 "limits": {"body_rate_min": 0}})
+                 "limits": {"body_rate_min": 0}, "browser": {"same_host": True}})
         return made[name]
     return get
 
@@ -158,7 +158,8 @@ def test_body_that_moves_is_not_idle(scene_with):
 
 @pytest.fixture(scope="module")
 def with_rate(module_gateways):
-    return module_gateways.start({"timeouts": {"body": "2s", "answer": "60s"}, "limits": {"body_rate_min": 1000}})
+    return module_gateways.start({"timeouts": {"body": "2s", "answer": "60s"}, "limits": {"body_rate_min": 1000},
+                                  "browser": {"same_host": True}})
 
 
 def trickle(client):

@@ -16,6 +16,7 @@ from harness.process import eventually, free_port
 from harness.raw import Client, Cut
 from harness.scene import Scene, request_bytes
 from harness.store import Records, RedisServer, make_value, random_id
+from test_browser import narrow
 from test_reload import reload
 from test_revocation import start_stream
 from test_upgrade import open_tunnel
@@ -32,7 +33,7 @@ def gateway(module_gateways):
 
 @pytest.fixture(scope="module")
 def slow(module_gateways):
-    return module_gateways.start({"workers": WORKERS, **SLOW})
+    return module_gateways.start({"workers": WORKERS, "browser": {"same_host": True}, **SLOW})
 
 
 @pytest.fixture
@@ -344,7 +345,7 @@ def test_forward_auth_counts_the_rate_alone(module_gateways, records):
 
 def test_what_a_sign_in_lets_in(slow, scene_of, records):
     """It counts for the token; the sign-in itself does not."""
-    scene = scene_of(slow, token=records.token(rate=1, burst=2000))
+    scene = narrow(scene_of(slow, token=records.token(rate=1, burst=2000)))
 
     def ask_as_browser(method, path, body=None, *fields):
         with slow.client() as client:
