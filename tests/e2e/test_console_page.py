@@ -114,7 +114,7 @@ def test_a_client_that_reads_nothing_holds_few_pages(gateway):
         client.send(frames.WindowUpdateFrame(0, window_increment=1 << 20),
                     frames.SettingsFrame(settings={frames.SettingsFrame.INITIAL_WINDOW_SIZE: 65_535}))
         assert all(client.answer(stream).body == page for stream in kept)
-        again = [client.request(HOST, path="/console") for _ in range(20)]
+        again = [client.request(HOST, path="/console") for _ in kept]
         assert all(client.answer(stream).body == page for stream in again)
 
 
