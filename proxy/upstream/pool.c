@@ -64,6 +64,7 @@ hash_of(const struct pool *pool, const struct job_url *target, enum backend_sour
 	unsigned kind =
 	    (unsigned)source << 24 | (unsigned)target->scheme << 16 | (unsigned)target->port;
 	unsigned __int128 sum;
+	uint64_t hash;
 
 	if (name.len > SHORT_NAME)
 		return table_hash(&pool->table, kind, name);
@@ -71,7 +72,10 @@ hash_of(const struct pool *pool, const struct job_url *target, enum backend_sour
 	sum = (unsigned __int128)(key[0] + words[0]) * (key[1] + words[1]);
 	sum += (unsigned __int128)(key[2] + words[2]) * (key[3] + words[3]);
 	sum += (unsigned __int128)(key[4] + kind) * (key[5] + name.len);
-	return (uint64_t)(sum >> 64) ^ (uint64_t)sum;
+	hash = (uint64_t)(sum >> 64) ^ (uint64_t)sum;
+	/* Names that differ little differ in few bits so far, and the table takes the lowest. */
+	hash = (hash ^ hash >> 32) * 0x9e3779b97f4a7c15u;
+	return hash ^ hash >> 32;
 }
 
 static struct backend *
