@@ -43,6 +43,8 @@ fits(const struct given *given, enum ports_form form)
 		return given->url != NULL;
 	case PORTS_OF_RUN:
 		return given->url == NULL || given->url[0] != '\0';
+	case PORTS_ASKED:
+		return given->url == NULL;
 	}
 	return false;
 }
@@ -59,6 +61,8 @@ form_text(enum ports_form form)
 	case PORTS_OF_RUN:
 		return "a port, 1 to 65535, or a port and its URL, such as "
 		       "9000=grpc://127.0.0.1:9000";
+	case PORTS_ASKED:
+		return "a port, 1 to 65535";
 	}
 	return "";
 }
@@ -72,6 +76,10 @@ ports_check(const struct options *options, enum ports_form form)
 		if (!read_port(options->ports[i], &given) || !fits(&given, form)) {
 			fprintf(stderr, "jobgate: invalid value '%s' for --port [%s]\n",
 			    options->ports[i], form_text(form));
+			return false;
+		}
+		if (form == PORTS_ASKED && i > 0) {
+			fputs("jobgate: --port is given twice\n", stderr);
 			return false;
 		}
 		for (size_t k = 0; k < i; k++)

@@ -1,4 +1,4 @@
-/* ports.h - the option --port of the commands that make and change jobs. */
+/* ports.h - the option --port of the commands that make and change jobs, and of `authorize`. */
 #ifndef JOBGATE_CLI_PORTS_H
 #define JOBGATE_CLI_PORTS_H
 
@@ -11,12 +11,13 @@ enum ports_form {
 	PORTS_WITH_URL, /* PORT=URL */
 	PORTS_CHANGED,	/* the same, or PORT= to remove one */
 	PORTS_OF_RUN,	/* PORT or PORT=URL; the first is the job's own if it has no URL */
+	PORTS_ASKED,	/* one PORT */
 };
 
 /* False after printing which --port is wrong. */
 bool ports_check(const struct options *options, enum ports_form form);
 
-/* `job run`: the port of the job itself; 0: none is given. */
+/* `job run`: the port of the job itself; `authorize`: the port. 0: none is given. */
 unsigned ports_own(const struct options *options);
 
 /* `job run`: false after printing that something listens on a further port of this host already. */

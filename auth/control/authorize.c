@@ -5,29 +5,11 @@
 
 #include <openssl/crypto.h>
 
+#include "auth/control/authorize_state.h"
 #include "auth/control/caller.h"
 #include "auth/control/handlers.h"
 #include "auth/control/knowledge.h"
-#include "auth/moment.h"
 #include "jobgate/clock.h"
-#include "jobgate/decision.h"
-
-#define SELECTOR_TEXT_MAX (SELECTOR_LABELS_MAX * (LABEL_NAME_MAX + LABEL_VALUE_MAX + 2))
-
-/* A question under way: first the token is read, then the job. */
-struct question {
-	json_t *body; /* what the slices below point into */
-	struct authorize_input input;
-	char *field; /* "Bearer <token>", as the gateway would see it */
-	struct evidence evidence;
-	struct bearer bearer;
-	struct slice id; /* the token's id, in the bearer; empty: the value has another form */
-	bool minted_elsewhere;	  /* it has the form of a token's value */
-	struct record *token;	  /* NULL: not known */
-	struct job fixed;	  /* the job with the URL that the configuration gives it */
-	struct record configured; /* all of the job, where the configuration has its labels, too */
-	struct label labels[SELECTOR_LABELS_MAX];
-};
 
 static void
 question_free(void *state)
@@ -42,128 +24,13 @@ question_free(void *state)
 	free(question);
 }
 
-/* Explain why a value proves no token. */
-static void
-reason_invalid(const struct question *question, char *reason, size_t cap)
-{
-	const char *id = question->id.at;
-
-	if (question->id.len == 0 && question->minted_elsewhere)
-		snprintf(reason, cap,
-		    "this value was not made here: its minted part was not made with this store's "
-		    "key");
-	else if (question->id.len == 0)
-		snprintf(reason, cap,
-		    "this is not the value of a token: its form or its checksum is wrong");
-	else if (question->evidence.token_known == RECORD_ABSENT)
-		snprintf(reason, cap,
-		    "there is no token %.*s: it was deleted, or is from another store",
-		    TOKEN_ID_LEN, id);
-	else
-		snprintf(reason, cap,
-		    "the value is not that of token %.*s: the token was renewed since",
-		    TOKEN_ID_LEN, id);
-}
-
-/* Explain why a valid token may or may not use the job. */
-static void
-reason_job(const struct question *question, enum verdict verdict, char *reason, size_t cap)
-{
-	const struct token *token = &question->token->token;
-	struct slice job = question->input.job;
-	char selector[SELECTOR_TEXT_MAX];
-	bool known = question->evidence.job_known == RECORD_KNOWN;
-
-	jg_selector_format(&token->selector, selector, sizeof(selector));
-	if (verdict == VERDICT_ALLOW)
-		snprintf(reason, cap, "token %.*s (%s, %s) may use job %.*s", (int)token->name.len,
-		    token->name.at, jg_role_name(token->role),
-		    selector[0] != '\0' ? selector : "every job", (int)job.len, job.at);
-	else
-		snprintf(reason, cap, "token %.*s is scoped to %s; job %.*s %s",
-		    (int)token->name.len, token->name.at, selector, (int)job.len, job.at,
-		    known ? "has other labels" : "does not exist");
-}
-
-static void
-reason_of(const struct question *question, enum verdict verdict, char *reason, size_t cap)
-{
-	int len = (int)question->input.job.len;
-	const char *job = question->input.job.at;
-	char moment[MOMENT_TEXT_MAX];
-
-	switch (verdict) {
-	case VERDICT_PUBLIC:
-		snprintf(reason, cap,
-		    "job %.*s is public: everyone may use it, also with a token of another scope",
-		    len, job);
-		return;
-	case VERDICT_ALLOW:
-	case VERDICT_OUT_OF_SCOPE:
-		reason_job(question, verdict, reason, cap);
-		return;
-	case VERDICT_BAD_CREDENTIAL:
-		snprintf(
-		    reason, cap, "the value has characters that a Bearer credential must not have");
-		return;
-	case VERDICT_NO_CREDENTIAL:
-		snprintf(reason, cap, "there is no value");
-		return;
-	case VERDICT_INVALID_TOKEN:
-		reason_invalid(question, reason, cap);
-		return;
-	case VERDICT_EXPIRED:
-		moment_format(question->evidence.token->expires_ms, moment);
-		snprintf(reason, cap, "the token expired at %s; renew it with another expires_at",
-		    moment);
-		return;
-	case VERDICT_OTHER_ADDRESS:
-		snprintf(reason, cap, "the token is limited to other addresses");
-		return;
-	case VERDICT_UNAVAILABLE:
-		snprintf(reason, cap, "the store does not answer");
-		return;
-	case VERDICT_NOT_A_JOB:
-		snprintf(reason, cap, "no job can have this id");
-		return;
-	case VERDICT_NO_SUCH_JOB:
-		snprintf(reason, cap, "there is no job %.*s", len, job);
-		return;
-	case VERDICT_NO_URL:
-		snprintf(reason, cap, "job %.*s has no URL yet", len, job);
-		return;
-	case VERDICT_OVER_RATE:
-	case VERDICT_OVER_CONCURRENCY:
-	case VERDICT_LIMITS_FULL: /* only workers count requests */
-		snprintf(reason, cap, "the token is over its limits");
-		return;
-	}
-}
-
-/*
- * The question names no address, so it is decided as for one that the token is limited to, and the
- * answer names the limit.
- */
-static void
-add_addresses(const struct question *question, char *reason, size_t cap)
-{
-	const struct token *token = question->evidence.token;
-	char from[TOKEN_FROM_TEXT_MAX];
-	size_t len = strlen(reason);
-
-	if (token->from.count == 0)
-		return;
-	jg_ip_ranges_format(&token->from, from, sizeof(from));
-	snprintf(reason + len, cap - len, ", only from %s", from);
-}
-
 static void
 decide(struct call *call)
 {
 	struct question *question = call->state;
 	struct evidence *evidence = &question->evidence;
 	enum verdict verdict;
-	char reason[SELECTOR_TEXT_MAX + TOKEN_FROM_TEXT_MAX + 256];
+	char reason[REASON_MAX];
 
 	evidence->wall_ms = clock_ms(CLOCK_REALTIME);
 	if (evidence->token_known == RECORD_KNOWN && evidence->token->from.count > 0)
@@ -171,9 +38,7 @@ decide(struct call *call)
 	verdict = jg_decide(evidence);
 	if (jg_token_gives_way(evidence, verdict))
 		verdict = jg_decide_public_again(evidence->job_known, evidence->job);
-	reason_of(question, verdict, reason, sizeof(reason));
-	if (verdict == VERDICT_ALLOW)
-		add_addresses(question, reason, sizeof(reason));
+	authorize_reason(question, verdict, reason);
 	caller_answer(call, json_pack("{s:b, s:s, s:i, s:s}", "allowed", jg_verdict_allows(verdict),
 				"verdict", jg_verdict_name(verdict), "status",
 				(int)jg_verdict_status(verdict), "reason", reason));
@@ -195,29 +60,44 @@ learn(
 	return false;
 }
 
+/* True for the job of this sidecar. */
+static bool
+is_fixed(const struct call *call, struct slice job)
+{
+	const struct control *control = call->ctx;
+	const char *fixed = control->setup->settings.fixed_job;
+
+	return fixed != NULL && slice_equal(job, slice_of(fixed));
+}
+
 /* True when it is the job of this sidecar, at the URL of the configuration. */
 static bool
 has_fixed_url(const struct call *call, struct slice job)
 {
 	const struct control *control = call->ctx;
-	const struct control_settings *settings = &control->setup->settings;
 
-	return settings->fixed_url != NULL && slice_equal(job, slice_of(settings->fixed_job));
+	return control->setup->settings.fixed_url != NULL && is_fixed(call, job);
 }
 
-/* The job with the URL that the gateway uses. */
+/* The job with the URL that the gateway uses; NULL when it has no such port. */
 static const struct job *
 effective_job(struct call *call, const struct job *job)
 {
 	const struct control *control = call->ctx;
 	struct question *question = call->state;
+	const struct job_port *port;
 	struct job_url fixed;
 	size_t bad;
 
+	if (question->input.port != 0) {
+		port = jg_job_port_find(job, question->input.port);
+		return port != NULL ? jg_effective_job(job, &port->url, &question->effective)
+				    : NULL;
+	}
 	if (!has_fixed_url(call, job->id))
 		return job;
 	jg_job_url_parse(slice_of(control->setup->settings.fixed_url), &fixed, &bad);
-	return jg_effective_job(job, &fixed, &question->fixed);
+	return jg_effective_job(job, &fixed, &question->effective);
 }
 
 /* The job of a sidecar whose labels the configuration has, in place of a record; or NULL. */
@@ -238,35 +118,96 @@ configured_job(struct call *call)
 	return &question->configured;
 }
 
+/* There is no such port to serve. */
+static void
+lacks_port(struct call *call, enum port_state why)
+{
+	struct question *question = call->state;
+
+	question->port = why;
+	question->evidence.job_known = RECORD_ABSENT;
+	decide(call);
+}
+
 static void
 got_job(void *ctx, enum store_result result, const struct record *record)
 {
 	struct call *call = ctx;
 	struct question *question = call->state;
+	struct evidence *evidence = &question->evidence;
 
-	if (!learn(call, result, record, &question->evidence.job_known))
+	if (!learn(call, result, record, &evidence->job_known))
 		return;
-	if (question->evidence.job_known == RECORD_KNOWN)
-		question->evidence.job = effective_job(call, &record->job);
-	decide(call);
+	if (evidence->job_known == RECORD_KNOWN)
+		evidence->job = effective_job(call, &record->job);
+	if (evidence->job_known == RECORD_KNOWN && evidence->job == NULL)
+		lacks_port(call, PORT_ABSENT);
+	else
+		decide(call);
 }
 
-/* Read the job if the verdict can depend on it. */
 static void
 read_job(struct call *call)
 {
-	struct question *question = call->state;
 	struct control *control = call->ctx;
+	struct question *question = call->state;
 	const struct record *configured = configured_job(call);
 
-	question->evidence.names_job = jg_job_id_valid(question->input.job) &&
-				       !handler_job_is_taken(control, question->input.job);
-	if (question->evidence.token_known != RECORD_KNOWN || !question->evidence.names_job)
-		decide(call);
-	else if (configured != NULL)
+	if (configured != NULL)
 		got_job(call, STORE_OK, configured);
 	else
 		store_get(control->store, RECORD_JOB, question->input.job, got_job, call);
+}
+
+/*
+ * The job whose id is the label of the port's host has been read. Its record counts even if it is
+ * broken, or out of the caller's scope: the caller learns as much from a refused change of the port
+ * (409).
+ */
+static void
+got_label(void *ctx, enum store_result result, const struct record *record)
+{
+	struct call *call = ctx;
+
+	(void)record;
+	switch (result) {
+	case STORE_ABSENT:
+		read_job(call);
+		return;
+	case STORE_OK:
+	case STORE_BROKEN:
+	case STORE_TOO_LARGE:
+		lacks_port(call, PORT_HOST_TAKEN);
+		return;
+	default:
+		handler_store_refused(call, result, "record");
+		return;
+	}
+}
+
+/* Read the job, and the one whose host a port would have, if the verdict can depend on them. */
+static void
+read_jobs(struct call *call)
+{
+	struct question *question = call->state;
+	struct control *control = call->ctx;
+	struct slice job = question->input.job, label = {0};
+	char room[JOB_PORT_LABEL_MAX];
+	bool names_job = jg_job_id_valid(job) && !handler_job_is_taken(control, job);
+
+	if (names_job && question->input.port != 0) {
+		label = jg_job_port_label(job, question->input.port, room);
+		names_job = !handler_job_is_taken(control, label);
+	}
+	question->evidence.names_job = names_job;
+	if (question->evidence.token_known != RECORD_KNOWN || !names_job)
+		decide(call);
+	else if (label.len > 0 && is_fixed(call, job))
+		lacks_port(call, PORT_OF_FIXED_JOB);
+	else if (label.len > 0 && label.len <= JOB_ID_MAX)
+		store_get(control->store, RECORD_JOB, label, got_label, call);
+	else
+		read_job(call);
 }
 
 static void
@@ -285,7 +226,7 @@ got_token(void *ctx, enum store_result result, const struct record *record)
 		}
 		question->evidence.token = &question->token->token;
 	}
-	read_job(call);
+	read_jobs(call);
 }
 
 /* The mint key has been read. A value that was not made here names no token. */

@@ -5,7 +5,7 @@
 #include "auth/control/input_job.h"
 #include "auth/moment.h"
 
-const char *const authorize_input_fields[] = {"token", "job", NULL};
+const char *const authorize_input_fields[] = {"token", "job", "port", NULL};
 const char *const revocation_input_fields[] = {"value", NULL};
 const char *const renewal_input_fields[] = {
     "grace", "expires_at", "from", "rate", "burst", "concurrency", NULL};
@@ -287,6 +287,12 @@ input_record(json_t *object, enum record_kind kind, enum input_purpose purpose,
 bool
 input_authorize(const json_t *object, struct authorize_input *out, struct input_error *error)
 {
+	const json_t *port = json_object_get(object, "port");
+	json_int_t number = json_integer_value(port);
+
+	if (port != NULL && (!json_is_integer(port) || number < 1 || number > 65535))
+		return input_wrong(error, "port", "this field must be a number, 1 to 65535");
+	out->port = (uint16_t)number;
 	return get_text(object, "token", true, &out->token, error) &&
 	       get_text(object, "job", true, &out->job, error);
 }

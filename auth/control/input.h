@@ -87,6 +87,7 @@ bool input_revocation(const json_t *object, struct slice *value, struct input_er
 /* The slices point into the JSON value, which must outlive them. False with *error set. */
 struct authorize_input {
 	struct slice token, job;
+	uint16_t port; /* of the job; 0: none is meant */
 };
 extern const char *const authorize_input_fields[];
 bool input_authorize(const json_t *object, struct authorize_input *out, struct input_error *error);

@@ -47,7 +47,7 @@ _jobgate() {
 			check*) words="-c --config --connect -h --help" ;;
 			store*) words="-c --config --store --prefix --ca-file --mend --enforce --force -h --help" ;;
 			top*) words="--job --of-token --address --state --sort --interval --url $client" ;;
-			authorize*) words="--job --value --url $client" ;;
+			authorize*) words="--job --port --value --url $client" ;;
 			"token create") words="-r --role -l --label-selector --expires-in --expires-at --from --rate --burst --concurrency --url $client" ;;
 			"token list") words="--name --created-by --unused-for --expires-before -r --role --url $client" ;;
 			"token get") words="--url $client $(_jobgate_ids token)" ;;

@@ -102,4 +102,5 @@ complete -c jobgate -n '__jobgate_at session kill' -a '(__jobgate_ids session)'
 
 complete -c jobgate -n '__jobgate_at token revoke' -l value -x -d 'Token to revoke'
 complete -c jobgate -n '__jobgate_at authorize' -l job -x -a '(__jobgate_ids job)' -d 'Job that the request is for'
+complete -c jobgate -n '__jobgate_at authorize' -l port -x -d 'One of its ports'
 complete -c jobgate -n '__jobgate_at authorize' -l value -x -d 'Token to judge'

@@ -1,5 +1,6 @@
 """Jobs with several ports: <job>-<port>.<domain> and <prefix>/<job>:<port>/, served as the job's record and no other job allows (access.md)."""
 
+import json
 import select
 import types
 
@@ -455,6 +456,75 @@ def test_command_line(gateway):
         assert refused.status == 2 and "for --port" in refused.err, wrong
     assert "given twice" in cli("job", "set", job_id, "--port", "80=", "--port", f"80={URL}").err
     assert "Ports" not in cli("job", "create").out
+
+
+# ---- jobgate authorize ----
+
+def explained(ports, token, port=PORT, job=None):
+    result = ports.gateway.cli("authorize", "--job", job or ports.id, *([] if port is None else ["--port", str(port)]), "--value", "-", "-o", "json", stdin=token.value)
+    answer = json.loads(result.out)
+    assert result.status == (0 if answer["allowed"] else 1)
+    return answer["verdict"], answer["status"], answer["reason"]
+
+
+def test_authorize(ports, records):
+    """It decides as the gateway does for <job>-<port>.<domain>, and says why."""
+    scoped, other, unscoped = ports.token, records.token(selector="team=b"), records.token()
+
+    def same(token, port, status, words):
+        answer = explained(ports, token, port)
+        assert answer[1] == status and words in answer[2], answer
+        if status != 200:
+            assert ports.status(ports.host(port), token=token) == status
+    same(scoped, PORT, 200, f"may use port {PORT} of job {ports.id}")
+    same(other, PORT, 403, f"port {PORT} of job {ports.id} has other labels")
+    for token, status in [(scoped, 403), (unscoped, 404)]:
+        same(token, 9001, status, f"job {ports.id} has no port 9001; jobgate job set --port 9001=URL {ports.id}")
+    records.job(ports.main.url, {"team": "a"}, f"{ports.id}-{PORT}")
+    for token, status in [(scoped, 403), (unscoped, 404)]:
+        assert explained(ports, token)[1] == status
+        assert f"there is a job {ports.id}-{PORT}, which has its host" in explained(ports, token)[2]
+    assert explained(ports, scoped, None)[0] == "allow"
+    spoil(records.client, records.job_key(f"{ports.id}-{PORT}"))
+    assert "which has its host" in explained(ports, scoped)[2]
+    records.delete_job(f"{ports.id}-{PORT}")
+    assert explained(ports, scoped)[0] == "allow"
+    assert explained(ports, unscoped, 1, "missing-job") == ("no_such_job", 404, "there is no port 1 of job missing-job")
+    records.delete_job(ports.id)
+    assert "does not exist" in explained(ports, scoped)[2]
+
+
+def test_authorize_of_a_long_id(ports, records, backends):
+    """Its port has no host, only a path, so no other job can have its host."""
+    job = "l" * 57 + random_id(3)
+    records.job(ports.main.url, {"team": "a"}, job, **{f"port:{PORT}": ports.other.url})
+    assert explained(ports, ports.token, PORT, job)[0] == "allow"
+    ports.reaches(ports.other, "gateway.test", f"{PREFIX}/{job}:{PORT}/")
+
+
+def test_authorize_of_taken_hosts(module_gateways, records):
+    gateway = module_gateways.start({"control": {"host": f"taken-1.{DOMAIN}"}})
+    records.job(URL, {}, "taken", **{"port:1": URL, "port:2": URL})
+    asked = types.SimpleNamespace(gateway=gateway, id="taken")
+    assert explained(asked, records.token(), 1)[:2] == ("not_a_job", 404)
+    assert explained(asked, records.token(), 2)[0] == "allow"
+    records.delete_job("taken")
+
+
+def test_authorize_at_a_sidecar(module_gateways, records):
+    """It has one job, whatever a request names."""
+    job = records.job(URL, {"team": "a"}, **{f"port:{PORT}": URL})
+    asked = types.SimpleNamespace(gateway=module_gateways.start({"jobs": {"domain": None, "prefix": None, "fixed": job, "fixed_url": URL}}), id=job)
+    verdict, status, reason = explained(asked, records.token())
+    assert (verdict, status) == ("no_such_job", 404) and f"in front of job {job} alone" in reason
+    assert explained(asked, records.token(), None)[0] == "allow"
+
+
+@pytest.mark.parametrize("wrong", ["0", "65536", "x", "9000=", f"9000={URL}", "09000", ""])
+def test_authorize_takes_a_number(gateway, wrong):
+    refused = gateway.cli("authorize", "--job", "x", "--port", wrong, "--value", "x")
+    assert refused.status == 2 and "for --port [a port, 1 to 65535]" in refused.err
+    assert "given twice" in gateway.cli("authorize", "--job", "x", "--port", "1", "--port", "2", "--value", "x").err
 
 
 def test_job_run(run, gateway, records):  # noqa: F811
