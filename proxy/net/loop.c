@@ -16,7 +16,8 @@ struct loop {
 	struct event_base *base;
 	struct event *tick;
 	struct task_queue tasks;
-	uint64_t now_us; /* monotonic; 0: not read yet in this turn */
+	uint64_t now_us;   /* monotonic; 0: not read yet in this turn */
+	uint64_t began_us; /* when it was first read in this turn; 0: not yet */
 	uint64_t turns;
 	int64_t wall_ahead_us; /* ahead of the monotonic clock, at the last tick */
 	uint64_t turned_ms; /* the time up to which the wheel has turned, a multiple of the tick */
@@ -39,11 +40,19 @@ clock_us(clockid_t clock)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
+static void
+read_clock(struct loop *loop)
+{
+	loop->now_us = clock_us(CLOCK_BOOTTIME);
+	if (loop->began_us == 0)
+		loop->began_us = loop->now_us;
+}
+
 uint64_t
 loop_now_us(struct loop *loop)
 {
 	if (loop->now_us == 0)
-		loop->now_us = clock_us(CLOCK_BOOTTIME);
+		read_clock(loop);
 	return loop->now_us;
 }
 
@@ -56,7 +65,7 @@ loop_now_ms(struct loop *loop)
 uint64_t
 loop_read_ms(struct loop *loop)
 {
-	loop->now_us = clock_us(CLOCK_BOOTTIME);
+	read_clock(loop);
 	return loop->now_us / 1000;
 }
 
@@ -276,15 +285,20 @@ loop_run_tasks(struct loop *loop)
 	STAILQ_REMOVE_HEAD(&loop->tasks, link);
 }
 
-void
+uint64_t
 loop_turn(struct loop *loop, bool wait)
 {
 	int flags = EVLOOP_ONCE;
+	uint64_t took_us = 0;
 
 	if (!wait || !STAILQ_EMPTY(&loop->tasks))
 		flags |= EVLOOP_NONBLOCK;
+	loop->began_us = 0;
 	event_base_loop(loop->base, flags);
 	loop_run_tasks(loop);
+	if (loop->began_us != 0)
+		took_us = clock_us(CLOCK_BOOTTIME) - loop->began_us;
 	loop->now_us = 0;
 	loop->turns++;
+	return took_us;
 }

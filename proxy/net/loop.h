@@ -16,8 +16,12 @@ struct loop *loop_new(void);
 struct loop *loop_new_tuned(const struct loop_tuning *tuning);
 void loop_free(struct loop *loop);
 
-/* Run one turn; without wait it only handles events that are ready. */
-void loop_turn(struct loop *loop, bool wait);
+/*
+ * Run one turn; without wait it only handles events that are ready. Returns how long it took, in
+ * microseconds: from its first reading of the clock to its end, so waiting for events does not
+ * count. 0: nothing in it read the clock.
+ */
+uint64_t loop_turn(struct loop *loop, bool wait);
 
 /*
  * The base for code with its own events: listeners, signals, Redis, the resolver. Events of

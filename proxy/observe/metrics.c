@@ -280,6 +280,8 @@ static const struct histogram_metric histogram_metrics[TIMED_COUNT] = {
 	"From a request's head to the end of its answer; tunnels do not count."},
     [TIMED_REVOCATION] = {"jobgate_revocation_lag_seconds",
 	"From the store's push of a change to the end of the requests and tunnels that it cuts."},
+    [TIMED_TURN] = {"jobgate_turn_duration_seconds",
+	"A turn of a worker's event loop, without its waiting: meanwhile everything else waits."},
 };
 
 static void
@@ -307,27 +309,41 @@ render_histogram(FILE *out, const struct shared_stats *stats, enum timed timed)
 /* One sample for each worker. */
 static const struct {
 	const char *name, *help;
-	size_t at;  /* its counter in a worker's statistics */
-	bool of_ms; /* it counts milliseconds, which are shown as seconds */
+	size_t at;		 /* its counter in a worker's statistics */
+	unsigned long long unit; /* of which so many are one that is shown: 1000 of milliseconds */
 } worker_metrics[] = {
     {"jobgate_worker_ready", "1 while the worker can decide on requests.",
-	offsetof(struct worker_stats, ready), false},
+	offsetof(struct worker_stats, ready), 1},
     {"jobgate_worker_heartbeat_age_seconds",
 	"Time since the worker's event loop last turned, as the supervisor sees it.",
-	offsetof(struct worker_stats, silent_ms), true},
+	offsetof(struct worker_stats, silent_ms), 1000},
+    {"jobgate_worker_longest_turn_seconds",
+	"The longest turn of the worker's event loop in the last 30 to 60 seconds.",
+	offsetof(struct worker_stats, longest_turn_us), 1000000},
     {"jobgate_store_staleness_seconds", "Age of the last proof that the store's pushes arrive.",
-	offsetof(struct worker_stats, store_good_age_ms), true},
+	offsetof(struct worker_stats, store_good_age_ms), 1000},
     {"jobgate_store_up", "1 while the worker's connections to the store are up.",
-	offsetof(struct worker_stats, store_up), false},
+	offsetof(struct worker_stats, store_up), 1},
     {"jobgate_mint_enforced",
 	"1 while the worker refuses token values that were not made with the store's key.",
-	offsetof(struct worker_stats, mint_enforced), false},
+	offsetof(struct worker_stats, mint_enforced), 1},
     {"jobgate_store_round_trip_seconds",
 	"Duration of the last proof that the store's pushes arrive.",
-	offsetof(struct worker_stats, store_round_trip_ms), true},
+	offsetof(struct worker_stats, store_round_trip_ms), 1000},
     {"jobgate_worker_start_time_seconds", "Unix time at which the worker was started.",
-	offsetof(struct worker_stats, started_at), false},
+	offsetof(struct worker_stats, started_at), 1},
 };
+
+static void
+print_units(FILE *out, unsigned long long value, unsigned long long unit)
+{
+	if (unit == 1000)
+		fprintf(out, "%llu.%03llu\n", value / unit, value % unit);
+	else if (unit == 1000000)
+		fprintf(out, "%llu.%06llu\n", value / unit, value % unit);
+	else
+		fprintf(out, "%llu\n", value);
+}
 
 static void
 render_workers(FILE *out, const struct shared_stats *stats)
@@ -341,10 +357,7 @@ render_workers(FILE *out, const struct shared_stats *stats)
 			    counter_get((const counter *)(worker + worker_metrics[k].at));
 
 			fprintf(out, "%s{worker=\"%zu\"} ", worker_metrics[k].name, number - 1);
-			if (worker_metrics[k].of_ms)
-				fprintf(out, "%llu.%03llu\n", value / 1000, value % 1000);
-			else
-				fprintf(out, "%llu\n", value);
+			print_units(out, value, worker_metrics[k].unit);
 		}
 	}
 }

@@ -37,15 +37,16 @@ histogram_add(struct histogram *histogram, uint64_t us)
 	counter_add(&histogram->sum_us, us);
 }
 
-/* What is timed, of exchanges. */
+/* What is timed, of exchanges, and last of the event loop. */
 enum timed {
 	TIMED_DECISION,	  /* from a request's head to its verdict */
 	TIMED_CONNECT,	  /* making a connection to a backend; one from the pool takes no time */
 	TIMED_FIRST_BYTE, /* from sending a request to the head of its answer */
 	TIMED_TOTAL,	  /* a whole exchange, except for tunnels */
 	TIMED_REVOCATION, /* from the store's push to the end of the exchange that it revokes */
+	TIMED_TURN,	  /* a turn of the event loop, without its waiting */
 };
-#define TIMED_COUNT (TIMED_REVOCATION + 1)
+#define TIMED_COUNT (TIMED_TURN + 1)
 
 const char *outcome_name(enum outcome outcome); /* "answered", ...; static */
 
@@ -106,6 +107,7 @@ struct worker_stats {
 	counter store_up;	     /* 1 while both connections to the store are */
 	counter store_round_trip_ms; /* of the last proof */
 	counter store_connects;
+	counter longest_turn_us; /* of the event loop, in the last 30 to 60 s */
 	counter connections, connections_total;
 	counter connections_refused[CONNECTION_REFUSAL_COUNT];
 	counter connections_evicted;

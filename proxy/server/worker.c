@@ -48,6 +48,32 @@ publish(struct worker *worker)
 	counter_set(&stats->store_round_trip_ms, tracker.round_trip_ms);
 }
 
+/* ---- how long its turns are ---- */
+
+#define TURNS_KEPT_MS \
+	30000 /* a long turn is shown for at least this long, and twice as long at most */
+
+static void
+note_turn(struct worker *worker, uint64_t us)
+{
+	histogram_add(&worker->setup->stats->timed[TIMED_TURN], us);
+	if (us > worker->longest_us[0])
+		worker->longest_us[0] = us;
+}
+
+static void
+publish_longest_turn(struct worker *worker)
+{
+	uint64_t *us = worker->longest_us, now_ms = loop_now_ms(worker->loop);
+
+	if (now_ms >= worker->longest_until_ms) {
+		us[1] = us[0];
+		us[0] = 0;
+		worker->longest_until_ms = now_ms + TURNS_KEPT_MS;
+	}
+	counter_set(&worker->setup->stats->longest_turn_us, us[0] > us[1] ? us[0] : us[1]);
+}
+
 /* ---- accepting ---- */
 
 /* Health and readiness do not need the store. */
@@ -223,6 +249,7 @@ on_stats(struct timer *timer)
 	follow_orphans(worker);
 	follow_control(worker);
 	publish(worker);
+	publish_longest_turn(worker);
 	if (worker->draining && downstream_connections(worker->downstream) == 0)
 		worker->ended = true;
 	timer_start(worker->loop, timer, worker->draining ? 1 : worker->tuning->worker.stats_ms);
@@ -409,7 +436,7 @@ bool
 worker_turn(struct worker *worker, bool wait)
 {
 	if (!worker->ended)
-		loop_turn(worker->loop, wait);
+		note_turn(worker, loop_turn(worker->loop, wait));
 	return !worker->ended;
 }
 

@@ -61,7 +61,9 @@ struct worker {
 	size_t clients_max; /* clients that the descriptors are enough for, with their backends */
 	struct live_dump dump;
 	struct timer stats_timer, flush_timer, pause_timer, drain_timer, accept_timer;
-	uint64_t accept_at_ms; /* when it accepts at the latest */
+	uint64_t longest_us[2];	   /* turn: since the last change of these two, and before it */
+	uint64_t longest_until_ms; /* when they change next */
+	uint64_t accept_at_ms;	   /* when it accepts at the latest */
 	bool accepting, paused, draining, ended;
 };
 

@@ -245,6 +245,30 @@ time_goes_on_while_the_machine_is_suspended(void **state)
 
 /* A turn keeps to one reading, until the clock is read again: then all go by that. */
 static void
+take_long(struct timer *timer)
+{
+	(void)timer;
+	usleep(20000);
+}
+
+static void
+a_turn_takes_as_long_as_its_work_without_its_waiting(void **state)
+{
+	struct loop *loop = loop_new();
+	struct timer timer = {.expired = take_long};
+	uint64_t us = 0, begun_us = loop_now_us(loop);
+
+	(void)state;
+	timer_start(loop, &timer, 100);
+	while (timer.due_ms != 0)
+		us = loop_turn(loop, true);
+	assert_true(us >= 20000);
+	/* This turn began when the timer was due, however long it took. */
+	assert_true(us < loop_now_us(loop) - begun_us - 50000);
+	loop_free(loop);
+}
+
+static void
 the_clock_is_read_again_within_a_turn(void **state)
 {
 	struct loop *loop = loop_new();
@@ -319,6 +343,7 @@ main(void)
 	    cmocka_unit_test(stopped_and_removed_timers_stay_silent),
 	    cmocka_unit_test(a_timer_may_start_itself_again),
 	    cmocka_unit_test(time_goes_on_while_the_machine_is_suspended),
+	    cmocka_unit_test(a_turn_takes_as_long_as_its_work_without_its_waiting),
 	    cmocka_unit_test(the_clock_is_read_again_within_a_turn),
 	    cmocka_unit_test(events_of_priority_0_come_first_in_a_turn),
 	};

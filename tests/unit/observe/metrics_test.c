@@ -88,9 +88,11 @@ a_worker_that_hangs_is_told(void **state)
 	assert_false(metrics_ready(stats, why, sizeof(why)));
 	assert_string_equal(why, "worker 1 hangs: it has been silent for 2345 ms");
 	counter_set(&stats->hung, 3);
+	counter_set(&stats->workers[1].longest_turn_us, 1002030);
 	text = metrics_render(stats, "1", NULL, NULL);
 	assert_true(has_line(text, "jobgate_worker_heartbeat_age_seconds{worker=\"0\"} 0.000"));
 	assert_true(has_line(text, "jobgate_worker_heartbeat_age_seconds{worker=\"1\"} 2.345"));
+	assert_true(has_line(text, "jobgate_worker_longest_turn_seconds{worker=\"1\"} 1.002030"));
 	assert_true(has_line(text, "jobgate_hung_processes_total 3"));
 	free(text);
 	shared_stats_unmap(stats);
