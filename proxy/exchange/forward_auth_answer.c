@@ -3,6 +3,7 @@
 
 #include "browser/session.h"
 #include "exchange/subprotocol.h"
+#include "http/head.h"
 
 static void
 answer_authorization(const struct fields *fields, bool keep, struct local_reply *reply)
@@ -42,11 +43,19 @@ answer_cookies(const struct fields *fields, struct writer *room, struct local_re
 	return !room->full;
 }
 
+/*
+ * With an empty field servers refuse a WebSocket, and Envoy would send one: so a request without
+ * the field gets none. But Caddy 2.6, which asks with X-Forwarded-Uri, would send the name of its
+ * placeholder in place of a field that the answer does not have.
+ */
 static bool
 answer_subprotocols(const struct fields *fields, struct writer *room, struct local_reply *reply)
 {
 	const char *first = room->at;
 
+	if (field_value(fields, FIELD_SEC_WEBSOCKET_PROTOCOL).at == NULL &&
+	    field_value(fields, FIELD_X_FORWARDED_URI).at == NULL)
+		return true;
 	subprotocols_write(room, fields);
 	local_reply_add(reply, SLICE("Sec-WebSocket-Protocol"),
 	    (struct slice){first, (size_t)(room->at - first)});

@@ -36,10 +36,12 @@ is_embedded_by_listed(const struct exchange *exchange, const struct request *req
 bool
 exchange_uses_tls(const struct exchange *exchange, const struct request *request)
 {
+	struct slice scheme = field_value(&request->fields, FIELD_X_FORWARDED_PROTO);
+
+	/* Traefik writes wss for a WebSocket. */
 	return exchange->peer->tls ||
-	       (exchange->peer->trusted &&
-		   slice_equal_nocase(
-		       field_value(&request->fields, FIELD_X_FORWARDED_PROTO), SLICE("https")));
+	       (exchange->peer->trusted && (slice_equal_nocase(scheme, SLICE("https")) ||
+					       slice_equal_nocase(scheme, SLICE("wss"))));
 }
 
 static bool

@@ -255,10 +255,34 @@ another_proxy_is_told_what_to_take_out(void **state)
 	assert_non_null(strstr(world.client.fields, "\nAuthorization: Bearer own\n"));
 	assert_non_null(strstr(world.client.fields, "\nCookie: a=b; c=d\n"));
 
-	ask_for_proxy("X-Jobgate-Authorization: Bearer $\nCookie: __Host-jobgate=x\n");
+	assert_non_null(strstr(world.client.fields, "\nSec-WebSocket-Protocol: \n"));
+
+	ask_for_proxy(
+	    "X-Jobgate-Authorization: Bearer $\nSec-WebSocket-Protocol: chat, jobgate.v1\n");
+	ASSERT_REFUSED(&world, 200);
+	assert_non_null(strstr(world.client.fields, "\nSec-WebSocket-Protocol: chat\n"));
+
+	ask_for_proxy("X-Jobgate-Authorization: Bearer $\nCookie: __Host-jobgate=x\n"
+		      "Sec-WebSocket-Protocol: jobgate.v1\n");
+	assert_non_null(strstr(world.client.fields, "\nSec-WebSocket-Protocol: \n"));
 	ASSERT_REFUSED(&world, 200);
 	assert_non_null(strstr(world.client.fields, "\nCookie: \n"));
 	assert_non_null(strstr(world.client.fields, "\nAuthorization: \n"));
+}
+
+static void
+envoy_sends_no_empty_list_of_subprotocols(void **state)
+{
+	const struct question question = {"GET", JOB ".jobs.test", "/authorize/path", NULL, fields};
+
+	(void)state;
+	world_know(&world);
+	world.peer = (struct exchange_peer){.forward_auth = true, .trusted = true};
+	fill("", "Authorization: Bearer $\n");
+	world_ask(&world, &question);
+	ASSERT_REFUSED(&world, 200);
+	assert_non_null(strstr(world.client.fields, "\nCookie: \n"));
+	assert_null(strstr(world.client.fields, "\nSec-WebSocket-Protocol:"));
 }
 
 static void
@@ -275,6 +299,8 @@ basic_of_a_browser_at_another_proxy(void **state)
 	    {"Origin: http://other.test\n", 403},
 	    {"Origin: https://other.test\nX-Forwarded-Proto: https\n", 403},
 	    {"Origin: https://" JOB ".jobs.test\nX-Forwarded-Proto: https\n", 200},
+	    {"Origin: https://" JOB ".jobs.test\nX-Forwarded-Proto: wss\n", 200},
+	    {"Origin: https://" JOB ".jobs.test\nX-Forwarded-Proto: ws\n", 403},
 	};
 
 	(void)state;
@@ -306,6 +332,7 @@ main(void)
 	    TEST(basic_is_offered_to_programs),
 	    TEST(basic_is_not_offered_in_cleartext),
 	    TEST(another_proxy_is_told_what_to_take_out),
+	    TEST(envoy_sends_no_empty_list_of_subprotocols),
 	    TEST(basic_of_a_browser_at_another_proxy),
 	};
 
