@@ -1,17 +1,13 @@
-"""The decision endpoint: asked as nginx, Caddy, Traefik and Envoy ask, and by nginx and Caddy themselves."""
+"""The decision endpoint: asked as nginx, Caddy, Traefik and Envoy ask."""
 
-import base64
 import json
 import socket
 
 import pytest
 
-from harness.asking import caddy, nginx, start_asking
 from harness.gateway import DOMAIN
-from harness.h2_tunnel import accept_of, switch
 from harness.process import eventually, free_port
 from harness.raw import Client
-from harness.scene import request_bytes
 
 
 class Asking:
@@ -235,150 +231,3 @@ def test_without_trusted_proxies_it_does_not_start(gateways):
     gateway.config_path.write_text(json.dumps(gateway.config))
     result = gateway.cli("check", "-c", gateway.config_path)
     assert result.status != 0 and "trusted_proxies" in result.err
-
-
-# ---- the proxies themselves, with the examples as they stand ----
-
-
-@pytest.fixture(params=[nginx, caddy], ids=["nginx", "caddy"])
-def proxied(request, asking, scene, make_folder):
-    """A scene whose clients speak to the proxy, and whose backend hears from it."""
-    program, port = start_asking(request.param, asking, scene.backend.port, make_folder(request.param.__name__))
-    scene.proxy = Client(("127.0.0.1", port))
-    scene.clients.append(scene.proxy)
-    yield scene
-    program.stop()
-
-
-def test_a_proxy_forwards_what_is_allowed(proxied):
-    scene = proxied
-    claims = ["X-Jobgate-Role: operator", "X-Jobgate-Job: other", "X_Jobgate_Role: operator", "X-Jobgate_Role: operator",
-              "x_jobgate-role: operator", "X-Jobgate-Token_Id: other", "X-Jobgate_Token_Id: other", "X_Jobgate-Token-Name: other"]
-    scene.proxy.send(scene.request("POST", "/a/b?c=d", body=b"hello", fields=claims))
-    connection = scene.backend.next()
-    received = connection.read_request()
-    assert (received.method, received.target, received.body) == ("POST", "/a/b?c=d", b"hello")
-    assert received.all("authorization") == []  # the job never sees a token
-    assert received.all("x-jobgate-job") == [scene.job]
-    assert received.all("x-jobgate-role") == ["read"]
-    assert received.all("x-jobgate-token-id") == [scene.token.id]
-    assert not [name for name, _ in received.fields if "_" in name]  # to CGI the same as those above
-    connection.answer(b"world")
-    response = scene.proxy.read_response()
-    assert (response.status, response.body) == (200, b"world")
-    entry = scene.gateway.access_entry(job=scene.job, outcome="authorized")
-    assert (entry["path"], entry["method"]) == ("/a/b", "POST")
-
-
-def test_a_proxy_says_which_scheme_it_is_asked_with(proxied):
-    """Not what the client claims: the scheme tells which Origin is the job's own."""
-    scene = proxied
-    fields = ["Authorization: Basic " + base64.b64encode(f"git:{scene.token.value}".encode()).decode(), "X-Forwarded-Proto: https"]
-    assert scene.proxy.exchange(request_bytes(scene.host, method="POST", fields=[*fields, f"Origin: https://{scene.host}"])).status == 403
-    scene.untouched()
-    scene.proxy.send(request_bytes(scene.host, method="POST", fields=[*fields, f"Origin: http://{scene.host}"]))
-    with scene.backend.next() as connection:
-        connection.read_request()
-        connection.answer()
-    assert scene.proxy.read_response().status == 200
-
-
-def test_a_proxy_takes_our_credentials_out(proxied):
-    """The gateway says what remains of each field."""
-    scene, value = proxied, proxied.token.value
-    basic = base64.b64encode(f"git:{value}".encode()).decode()
-    own, cookie = f"X-Jobgate-Authorization: Bearer {value}", "__Host-jobgate=sealed"
-    for fields, authorization, cookies in [
-            ([f"Authorization: Bearer {value}"], [], []), ([f"Authorization: token {value}"], [], []),
-            ([f"Authorization: Basic {basic}"], [], []), ([own], [], []),
-            ([own, "Authorization: Bearer sk-1"], ["Bearer sk-1"], []),
-            ([own, "Authorization: Bearer jgt_broken"], [], []),
-            ([own, f"Cookie: a=b; {cookie}; c=d"], [], ["a=b; c=d"]), ([own, f"Cookie: {cookie}"], [], []),
-            ([own, "Cookie: " + "; ".join(f"name{i}={'x' * 400}" for i in range(18))], [], ["; ".join(f"name{i}={'x' * 400}" for i in range(18))]),
-            ([own, "Jobgate-Authorization: Bearer forged", "Jobgate-Cookie: forged"], [], [])]:
-        with Client(("127.0.0.1", scene.proxy.sock.getpeername()[1])) as client:
-            client.send(request_bytes(scene.host, fields=fields))
-            with scene.backend.next() as connection:
-                received = connection.read_request()
-                connection.answer()
-            assert client.read_response().status == 200
-        assert received.all("authorization") == authorization and received.all("cookie") == cookies, fields
-        assert b"jgt_" not in received.head and basic.encode() not in received.head and b"sealed" not in received.head
-        assert received.all("x-jobgate-token-id") == [scene.token.id]
-
-
-def test_a_proxy_takes_our_subprotocols_out(proxied):
-    scene = proxied
-    ours = "base64url.bearer.authorization.jobgate." + base64.urlsafe_b64encode(scene.token.value.encode()).decode().rstrip("=")
-    for lists, left in [([ours], []), ([f"chat, {ours}"], ["chat"]), (["chat", f"v1.token.websocket.jupyter.org.{scene.token.value}"], ["chat"])]:
-        with Client(("127.0.0.1", scene.proxy.sock.getpeername()[1])) as client:
-            client.send(request_bytes(scene.host, fields=[
-                "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-                *(f"Sec-WebSocket-Protocol: {one}" for one in lists), "Jobgate-Subprotocols: forged"]))
-            with scene.backend.next() as connection:
-                received = connection.read_request()
-                switch(connection, accept_of(received), fields=[f"Sec-WebSocket-Protocol: {one}" for one in left])
-                assert client.read_head(upgrade=True).status == 101
-        assert received.all("sec-websocket-protocol") == left and scene.token.value.encode() not in received.head
-
-
-def test_a_proxy_asks_about_bytes_that_browsers_send(proxied):
-    scene = proxied
-    for path in ("/Untitled[1].ipynb", "/?a[]=1", '/?q={"a":1}', "/?run=a|b", "/?q=50%", "/?a=`^&b=\\"):
-        scene.proxy.send(scene.request(path=path))
-        connection = scene.backend.next()
-        assert connection.read_request().method == "GET"
-        connection.answer(b"here")
-        response = scene.proxy.read_response()
-        assert (response.status, response.body) == (200, b"here"), path
-        connection.close()
-        scene.proxy.send(scene.request(path=path, token="jgt_no"))
-        assert scene.proxy.read_response().status == 401, path
-
-
-def test_a_proxy_hands_the_refusal_on(proxied, records):
-    """In the gateway's own words, whatever the request is."""
-    scene = proxied
-    out_of_scope = records.token(selector="team=other")
-    for token, status, error in [("jgt_no", 401, "invalid_token"), (out_of_scope, 403, "insufficient_scope")]:
-        for request in (scene.request(token=token), scene.request("POST", body=b"x" * 100_000, token=token),
-                        scene.request(token=token, fields=["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
-                                                           "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="])):
-            with Client(("127.0.0.1", scene.proxy.sock.getpeername()[1])) as client:
-                client.send(request)
-                response = client.read_response()
-            assert response.status == status
-            assert f'error="{error}"' in response.challenge()
-            assert response.field("content-type") == "application/problem+json"
-            assert json.loads(response.body)["request_id"] == response.field("x-request-id")
-    assert scene.backend.untouched()
-
-
-def test_a_proxy_leaves_our_paths_to_the_gateway(proxied):
-    """Nothing below /.jobgate/ reaches the job, also not with a token, and what the client says of the request's way does not count."""
-    scene = proxied
-    for path in ("/.jobgate/sign-in", "/.jobgate/x"):
-        for token in (scene.token, "jgt_no"):
-            scene.proxy.send(scene.request(path=path, token=token, fields=["X-Forwarded-Prefix: /evil", "X-Forwarded-Host: evil.test",
-                                                                           "Forwarded: host=evil.test;proto=https"]))
-            response = scene.proxy.read_response()
-            assert response.status in (200, 303, 404) and "evil" not in str(response.fields) + response.body.decode()
-    assert scene.backend.untouched()
-
-
-def test_a_client_cannot_speak_for_another_request(proxied, records):
-    """A token that is good for one job, and fields that describe that job, sent to another one."""
-    scene = proxied
-    allowed = records.job(scene.backend.url, {"team": "a"})
-    token = records.token(selector="team=a")
-    for fields in (forwarded(scene, host=f"{allowed}.{DOMAIN}"),
-                   [f"X-Original-URL: http://{allowed}.{DOMAIN}/"], ["X-Original-URI: /", f"X-Forwarded-Host: {allowed}.{DOMAIN}"],
-                   [f"Host: {allowed}.{DOMAIN}"]):
-        with Client(("127.0.0.1", scene.proxy.sock.getpeername()[1])) as client:
-            client.send(scene.request(token=token, fields=fields))
-            assert client.read_response().status in (400, 403)
-    # What a request line names counts (RFC 9112 section 3.2.2), whatever Host says.
-    with Client(("127.0.0.1", scene.proxy.sock.getpeername()[1])) as client:
-        client.send(scene.request(token=token, path=f"http://{scene.host}/", host=f"{allowed}.{DOMAIN}"))
-        assert client.read_response().status in (400, 403)
-    assert scene.backend.untouched()

@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from harness import chromium
-from harness.asking import caddy, nginx, start_asking
+from harness.asking import PROXIES, start_asking
 from harness.process import eventually
 from harness.servers import dashboard_server
 from harness.visitor import SIGN_IN_HOST
@@ -21,7 +21,7 @@ def job(make_folder):
     server.program.stop(signal.SIGKILL)  # its streams would go on
 
 
-@pytest.fixture(params=[nginx, caddy], ids=["nginx", "caddy"])
+@pytest.fixture(params=PROXIES.values(), ids=PROXIES)
 def scene(request, job, gateways, scene_of, certificate, make_folder):
     """Browsers reach the proxy at the gateway's tls_port."""
     asking = Asking(gateways, None, {"browser": {"host": SIGN_IN_HOST}})

@@ -1,6 +1,10 @@
-"""Proxies that ask the gateway and forward by themselves, with the examples of deploy/proxies as they stand."""
+"""Proxies that ask the gateway and forward by themselves, with the examples of deploy/proxies as they stand.
+
+Neither Debian nor npm has Traefik or Envoy: doubles (apps/traefik_double.py, apps/envoy_double.py) take their places."""
 
 import os
+import sys
+from pathlib import Path
 
 from .gateway import DOMAIN, REPOSITORY
 from .in_front import NGINX
@@ -8,10 +12,24 @@ from .process import Program, accepts, eventually, free_port
 
 EXAMPLES = REPOSITORY / "deploy" / "proxies"
 
-# With TLS, as a comment of each example says: nginx's `listen`, Caddy's addresses and global option.
+DOUBLES = Path(__file__).parent / "apps"
+
+ENVOYS_TLS = """transport_socket:
+            name: envoy.transport_sockets.tls
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
+              common_tls_context: {{tls_certificates: [{{certificate_chain: {{filename: {}}}, private_key: {{filename: {}}}}}]}}
+          filters:
+            - name: envoy.filters.network"""
+
+# With TLS, as each example says: nginx's `listen`, Caddy's addresses and global option; for the others as in in-front/.
 OVER_TLS = {
     "nginx.conf": [("listen 127.0.0.1:9080;", "listen 127.0.0.1:9080 ssl; ssl_certificate {}; ssl_certificate_key {};")],
     "Caddyfile": [("http://", "https://"), ("bind 127.0.0.1\n", "bind 127.0.0.1\n\ttls {} {}\n"), ("auto_https off", "auto_https disable_redirects")],
+    "traefik.yaml": [("\nhttp:\n", "\ntls:\n  certificates: [{{certFile: {}, keyFile: {}}}]\nhttp:\n"),
+                     ("      service: jobs\n", "      service: jobs\n      tls: {{}}\n"),
+                     ("      service: jobgate\n", "      service: jobgate\n      tls: {{}}\n")],
+    "envoy.yaml": [("filters:\n            - name: envoy.filters.network", ENVOYS_TLS)],
 }
 
 
@@ -23,6 +41,8 @@ def example(name, asking, port, backend_port, folder, certificate):
         text = text.replace(old, new.format(*certificate))
     for old, new in (("127.0.0.1:8080", f"127.0.0.1:{asking.gateway.port}"), ("127.0.0.1:8081", f"127.0.0.1:{asking.port}"),
                      ("127.0.0.1:8888", f"127.0.0.1:{backend_port}"), ("127.0.0.1:9080", f"127.0.0.1:{port}"), (":9080", f":{port}"),
+                     *((f"port_value: {old}}}", f"port_value: {new}}}") for old, new in (
+                         (8080, asking.gateway.port), (8081, asking.port), (8888, backend_port), (9080, port))),
                      ("jobs.example.org", DOMAIN), (r"jobs\.example\.org", DOMAIN.replace(".", r"\."))):
         text = text.replace(old, new)
     path = folder / name
@@ -41,8 +61,19 @@ def caddy(*words):
     return ["caddy", "run", "--adapter", "caddyfile", "--config", example("Caddyfile", *words)]
 
 
+def traefik(asking, port, *words):
+    return [sys.executable, "-B", DOUBLES / "traefik_double.py", example("traefik.yaml", asking, port, *words), port]
+
+
+def envoy(*words):
+    return [sys.executable, "-B", DOUBLES / "envoy_double.py", example("envoy.yaml", *words)]
+
+
+PROXIES = {proxy.__name__: proxy for proxy in (nginx, caddy, traefik, envoy)}
+
+
 def start_asking(proxy, asking, backend_port, folder, certificate=None):
-    """Start one of these two: the program, and the port at which it listens, with TLS if there is a certificate."""
+    """Start one of these: the program, and the port at which it listens, with TLS if there is a certificate."""
     port = free_port()
     program = Program(proxy(asking, port, backend_port, folder, certificate), folder / "proxy.log", {"PATH": "/usr/bin:/usr/sbin", "HOME": str(folder)})
 
