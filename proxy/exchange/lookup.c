@@ -253,13 +253,13 @@ exchange_decide(struct exchange *exchange, const struct claim *claim, struct loo
 	enum verdict verdict = jg_decide_proved(evidence, lookup->proved);
 
 	exchange->is_public = false;
-	if (exchange->route.port != 0)
-		verdict = exchange_port_verdict(exchange, verdict);
 	if (verdict != VERDICT_ALLOW) {
 		/* A sign-in is for a token that reaches the job. */
 		if (jg_token_gives_way(evidence, verdict) &&
 		    exchange->state == EXCHANGE_AUTHORIZING && !exchange->route.names_sign_in)
 			verdict = decide_without_token(lookup);
+		else if (exchange->route.port != 0)
+			verdict = exchange_port_verdict(exchange, verdict);
 		if (evidence->token == NULL &&
 		    (verdict == VERDICT_PUBLIC || verdict == VERDICT_NO_URL))
 			note_public(exchange);

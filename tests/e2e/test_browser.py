@@ -241,6 +241,18 @@ def test_broken_forms(scene):
     assert scene.backend.untouched()
 
 
+@pytest.mark.parametrize("job_id", ["plain", "like-a-port-12"])
+def test_session_of_another_scope_at_a_public_job(gateways, scene_of, records, job_id):
+    """It does not count, and everyone is let in: also where the host may be that of a port."""
+    scene = scene_of(gateways.start(AT_JOBS_HOSTS))
+    scene.job = records.job(scene.backend.url, job_id=job_id)
+    cookie = session_of(scene)
+    assert status(scene, cookie) == 200
+    records.client.hset(records.job_key(scene.job), mapping={"label:test": "other", "access": "public"})
+    records.client.sadd("jobgate:public", scene.job)
+    eventually(lambda: status(scene, cookie) == 200 and [e for e in scene.gateway.access_entries() if e["verdict"] == "public"], "a public job")
+
+
 def test_another_site_cannot_sign_in(scene):
     for origin in ("https://evil.test", "null", f"http://{scene.host}", f"https://{scene.host}:444", f"https://x.{DOMAIN}"):
         assert sign_in(scene, scene.token.value, origin=origin).status == 403
