@@ -56,6 +56,14 @@ stamp_at(struct backend_connection *connection, uint64_t offset)
 	return end_stamp(connection->end->peer, offset);
 }
 
+static struct slice
+field_of(const struct message *message, const char *name)
+{
+	const char *value = message_field(message, name);
+
+	return (struct slice){value, value != NULL ? strcspn(value, "\r") : 0};
+}
+
 /* A whole head has come. False: the connection is of no use any more. */
 static bool
 take_head(struct backend_connection *connection)
@@ -78,7 +86,9 @@ take_head(struct backend_connection *connection)
 		exchanges_get(&backend->world->exchanges, connection->mark)->answered_ns = 0;
 	trace_event(backend->host.name, "request", connection->mark, 0);
 	judge_forward(backend->world, connection->mark, backend->number, connection->end,
-	    stamp_at(connection, connection->head_offset));
+	    stamp_at(connection, connection->head_offset),
+	    &(struct told){field_of(message, "X-Jobgate-Token-Id"),
+		field_of(message, "X-Jobgate-Token-Name"), field_of(message, "X-Jobgate-Role")});
 	if (connection->exchange_known)
 		judge_processed(backend->world, connection->mark);
 	message_frame(message, false, false);

@@ -12,6 +12,8 @@
 struct world;
 
 #define CLIENT_PIPELINE_MAX 4
+#define CLIENT_WAITS_MAX \
+	3 /* how long one says that it waits for a job that is not up, in seconds */
 
 enum client_state { CLIENT_RESTING, CLIENT_WAITING, CLIENT_TUNNEL };
 

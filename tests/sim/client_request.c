@@ -28,6 +28,8 @@ draw_credential(struct client *client, struct exchange_plan *plan)
 		/* it has not got the new one yet */
 		plan->value = records_shown_value(token, (unsigned)state->previous);
 	plan->credential_kind = CREDENTIAL_VALID;
+	if (client_draw_stranger(client, plan))
+		return;
 	if (state->leftover != NO_VALUE && random_chance(&client->random, 100)) {
 		plan->credential_kind = CREDENTIAL_OLD;
 		plan->value = records_shown_value(token, (unsigned)state->leftover);
@@ -98,6 +100,8 @@ draw_request(struct client *client, struct exchange_plan *plan)
 
 	plan->job = (int)random_below(random, scenario->jobs);
 	if (scenario->wrong_tokens && random_chance(random, 10))
+		plan->job = -1;
+	else if (plan->unread != 0)
 		plan->job = -1;
 	else if (scenario->ports && random_chance(random, 300))
 		plan->port = random_chance(random, 400) ? PORT_IN_PATH : PORT_IN_HOST;
@@ -184,6 +188,9 @@ client_credential(struct client *client, const struct exchange_plan *plan, char 
 	case CREDENTIAL_GARBLED:
 		snprintf(out, CLIENT_CREDENTIAL_MAX, "Bearer two words");
 		return true;
+	case CREDENTIAL_OTHERS:
+		snprintf(out, CLIENT_CREDENTIAL_MAX, "Basic c2ltOnNpbQ==");
+		return true;
 	case CREDENTIAL_NOTHING:
 		break;
 	}
@@ -207,6 +214,8 @@ client_target(const struct client *client, const struct exchange_plan *plan, uin
 
 	snprintf(host, CLIENT_TARGET_MAX, "gateway");
 	snprintf(path, CLIENT_TARGET_MAX, "/elsewhere");
+	if (plan->unread != 0)
+		client_unread_target(client, plan, mark, host, path);
 	if (plan->job < 0)
 		return;
 	snprintf(path, CLIENT_TARGET_MAX, "/jobs/%s%s/%x", id,
@@ -227,6 +236,8 @@ put_head(struct client *client, const struct exchange_plan *plan, uint32_t mark)
 	bytes_print(out, "%s %s HTTP/1.1\r\nHost: %s\r\nX-Mark: %x\r\n",
 	    exchange_method(plan, mark), path, host, mark);
 	put_credential(client, plan);
+	if (plan->waits_s > 0)
+		bytes_print(out, "Prefer: wait=%u\r\n", plan->waits_s);
 	if (plan->request_framing == FRAMING_LENGTH)
 		bytes_print(out, "Content-Length: %zu\r\n", plan->request_len);
 	if (plan->request_framing == FRAMING_CHUNKS)
@@ -245,6 +256,8 @@ client_draw_plan(struct client *client, struct exchange_plan *plan)
 	draw_credential(client, plan);
 	draw_answer(client, plan);
 	draw_request(client, plan);
+	if (client->world->scenario.publics && random_chance(&client->random, 50))
+		plan->waits_s = (unsigned)random_between(&client->random, 1, CLIENT_WAITS_MAX);
 	draw_faults(client, plan);
 }
 

@@ -50,7 +50,18 @@ void client_tunnel_send(struct client *client);
 /* Bytes that have come; at: the offset of the first. False: the tunnel is over. */
 bool client_tunnel_take(struct client *client, const char *content, size_t len, uint64_t at);
 
+/* ---- client_stranger.c ---- */
+
+/* Now and then it has no token: true, then it shows none. */
+bool client_draw_stranger(struct client *client, struct exchange_plan *plan);
+
 #define CLIENT_TARGET_MAX 64
+
+/* The same for a name that is not to be read for it (plan->unread). */
+void client_unread_target(const struct client *client, const struct exchange_plan *plan,
+    uint32_t mark, char host[CLIENT_TARGET_MAX], char path[CLIENT_TARGET_MAX]);
+
+/* ---- client_request.c ---- */
 
 /* The host and the path of the request with this mark. */
 void client_target(const struct client *client, const struct exchange_plan *plan, uint32_t mark,

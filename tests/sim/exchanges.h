@@ -46,7 +46,8 @@ enum credential_kind {
 	CREDENTIAL_WRONG,   /* its checksum is wrong */
 	CREDENTIAL_UNKNOWN, /* of a token that does not exist */
 	CREDENTIAL_GARBLED, /* no credential at all */
-	CREDENTIAL_NOTHING
+	CREDENTIAL_NOTHING,
+	CREDENTIAL_OTHERS /* one that is not the gateway's */
 };
 
 /* The marks of gRPC calls have this bit: their content is in messages of gRPC. */
@@ -64,7 +65,10 @@ struct exchange_plan {
 	bool by_session;       /* it shows the cookie of a session that this value has opened */
 	unsigned token, value; /* which value of which token it shows */
 	enum credential_kind credential_kind;
-	int job; /* -1: no job's path */
+	int job;	 /* -1: no job's path */
+	unsigned unread; /* the form of a name that no request without a token may cause to be read;
+			    0: it has another name */
+	unsigned waits_s; /* Prefer: wait; 0: it does not say */
 	enum port_form port;
 	uint32_t address; /* of its client, in host byte order; 0: that is not known */
 	bool tunnel, head_only, call;
@@ -104,6 +108,7 @@ struct sim_exchange {
 	bool unsent;		  /* it closed before all of this had left */
 	uint64_t late_from;	  /* 1 + the offset of the first content that came late; 0: none */
 	int backend;		  /* that saw it last */
+	bool open;		  /* it was forwarded without an identity: its job is public */
 	enum result result;
 	unsigned status;
 	char title[32];

@@ -128,7 +128,9 @@ take_request(struct h2_backend *connection, const struct hpack_block *block)
 	trace_event(backend->host.name, exchange->plan.tunnel ? "tunnel" : "request", mark, id);
 	exchange->answered_ns = 0;
 	judge_forward(backend->world, mark, backend->number, connection->end,
-	    end_stamp(connection->end->peer, connection->block_at));
+	    end_stamp(connection->end->peer, connection->block_at),
+	    &(struct told){field_of(block, "x-jobgate-token-id"),
+		field_of(block, "x-jobgate-token-name"), field_of(block, "x-jobgate-role")});
 	if (connection->goaway && id > connection->goaway_last) {
 		exchange->unprocessed++;
 		return true;

@@ -64,6 +64,10 @@ write_fields_of(
 	hpack_write_field(writer, SLICE("x-mark"), slice_of(text));
 	if (client_credential(client, plan, value))
 		hpack_write_never_indexed(writer, SLICE("authorization"), slice_of(value));
+	if (plan->waits_s > 0) {
+		snprintf(text, sizeof(text), "wait=%u", plan->waits_s);
+		hpack_write_field(writer, SLICE("prefer"), slice_of(text));
+	}
 	if (plan->tunnel)
 		hpack_write_field(writer, SLICE("sec-websocket-version"), SLICE("13"));
 	if (plan->call)

@@ -77,9 +77,30 @@ known_at(const struct world *world, const struct node *node, uint64_t at_ns)
 	    .set_ns = node_ran_since_ns(node, at_ns, SET_NS)};
 }
 
+/*
+ * Without an identity only its job's record counts from the decision on. A token that it shows has
+ * to have been valid until then.
+ */
+static bool
+may_be_sent(const struct world *world, const struct sim_exchange *exchange,
+    const struct judge_window *window, int backend)
+{
+	const struct exchange_plan without = judge_without_token(&exchange->plan);
+	struct judge_window all = *window;
+
+	if (!exchange->open)
+		return judge_gives(world, &exchange->plan, window, FORWARD, backend);
+	all.from_ns = all.clock_ns = judge_before(exchange->sent_ns, judge_bound_ns(world));
+	return (judge_gives(world, &without, window, OPEN, backend) ||
+		   judge_gives(world, &without, window, UNLISTED, backend)) &&
+	       (judge_gives(world, &exchange->plan, &all, OPEN, -1) ||
+		   judge_session_may_be_over(
+		       world, exchange, window->to_ns)); /* it counts no more */
+}
+
 void
 judge_forward(struct world *world, uint32_t mark, int backend, const struct end *end,
-    const struct stamp *stamp)
+    const struct stamp *stamp, const struct told *told)
 {
 	struct sim_exchange *exchange = exchanges_get(&world->exchanges, mark);
 	struct judge_window window = known_at(world, end->peer->owner, stamp->begun_ns);
@@ -91,7 +112,8 @@ judge_forward(struct world *world, uint32_t mark, int backend, const struct end 
 	exchange->forward_ns = stamp->begun_ns;
 	exchange->backend = backend;
 	exchange->seen++;
-	if (!judge_gives(world, &exchange->plan, &window, FORWARD, backend))
+	exchange->open = judge_is_told_rightly(world, mark, &exchange->plan, told);
+	if (!may_be_sent(world, exchange, &window, backend))
 		judge_violation(world,
 		    "exchange %u was forwarded to backend %d at %llu us (in a call made at %llu "
 		    "us), "
@@ -120,13 +142,14 @@ judge_processed(struct world *world, uint32_t mark)
 }
 
 void
-judge_grant(struct world *world, uint32_t mark, const struct end *end, const struct stamp *stamp)
+judge_grant(
+    struct world *world, uint32_t mark, const struct end *end, const struct stamp *stamp, bool open)
 {
 	const struct sim_exchange *exchange = exchanges_get(&world->exchanges, mark);
 	struct judge_window window = known_at(world, end->peer->owner, stamp->begun_ns);
 
 	/* Who may reach a job may sign in before it is ready. */
-	if (!judge_gives(world, &exchange->plan, &window, FORWARD, -1) &&
+	if (!judge_gives(world, &exchange->plan, &window, open ? OPEN : FORWARD, -1) &&
 	    !judge_gives(world, &exchange->plan, &window, NOT_READY, -1))
 		judge_violation(world,
 		    "exchange %u was granted at %llu us, which no record allowed since %llu us",
@@ -199,9 +222,14 @@ may_move(const struct world *world, const struct sim_exchange *exchange, const s
 	    .to_ns = at_ns,
 	    .clock_ns = node_ran_since_ns(node, at_ns, CUT_NS),
 	    .set_ns = node_ran_since_ns(node, at_ns, CUT_NS + SET_NS)};
+	struct exchange_plan without;
 
-	return !session_was_over(world, exchange, window.clock_ns) &&
-	       judge_gives(world, &exchange->plan, &window, FORWARD, -1);
+	if (!exchange->open)
+		return !session_was_over(world, exchange, window.clock_ns) &&
+		       judge_gives(world, &exchange->plan, &window, FORWARD, -1);
+	without = judge_without_token(&exchange->plan);
+	return judge_gives(world, &without, &window, OPEN, -1) ||
+	       judge_gives(world, &without, &window, UNLISTED, -1);
 }
 
 void
@@ -329,7 +357,7 @@ judge_result(struct world *world, uint32_t mark)
 		     !judge_call_was_silent(world, exchange, schedule_now_ns()) &&
 		     !tunnel_may_be_silent(world, plan) && plan->desertion == STAYS &&
 		     plan->deadline_ms == 0 && plan->misdeed == MISDEED_NONE &&
-		     plan->credential_kind == CREDENTIAL_VALID && plan->job >= 0;
+		     !judge_shows_bad_credential(plan) && plan->job >= 0;
 
 	exchange->ended_ns = schedule_now_ns();
 	world->exchanges.results[exchange->result]++;

@@ -2,6 +2,7 @@
 #ifndef SIM_JUDGE_H
 #define SIM_JUDGE_H
 
+#include "jobgate/slice.h"
 #include "node.h"
 #include "stream.h"
 
@@ -36,16 +37,25 @@ void judge_troubles_end(struct world *world);
 /* One was at work there at that time, or so shortly before that its effects may have lasted. */
 bool judge_is_troubled(const struct world *world, unsigned troubles, uint64_t at_ns);
 
+/* Who a request is from, as the gateway tells it; empty: it does not say. */
+struct told {
+	struct slice token_id, token_name, role;
+};
+
 /* A backend has got the head of a request at its end, whose first byte was sent at the stamp. */
 void judge_forward(struct world *world, uint32_t mark, int backend, const struct end *end,
-    const struct stamp *stamp);
+    const struct stamp *stamp, const struct told *told);
+
+/* The record with this key is read; some must not be (RECORDS_UNREAD). */
+void judge_read(struct world *world, const char *key);
 
 /* A backend begins to process a request. */
 void judge_processed(struct world *world, uint32_t mark);
 
-/* A client was told that it may: another proxy, or a browser that signs in. */
-void judge_grant(
-    struct world *world, uint32_t mark, const struct end *end, const struct stamp *stamp);
+/* A client was told that it may: another proxy, or a browser that signs in. open: without a token.
+ */
+void judge_grant(struct world *world, uint32_t mark, const struct end *end,
+    const struct stamp *stamp, bool open);
 
 /* Content of an exchange has moved, sent by this worker at the stamp. */
 void judge_moved(struct world *world, uint32_t mark, const struct node *node,

@@ -13,6 +13,21 @@ is_valid(const struct exchange_plan *plan, const struct token_state *token, uint
 	       (token->previous == (int)plan->value && wall_ms < token->previous_until_ms);
 }
 
+/* Without a token that counts. */
+static enum decision
+decide_open(const struct job_state *job)
+{
+	return job->backend == NO_BACKEND ? NOT_READY : OPEN;
+}
+
+static enum decision
+decide_for_stranger(const struct job_state *job)
+{
+	if (job == NULL || !job->exists || !job->open)
+		return UNAUTHORIZED;
+	return job->listed ? decide_open(job) : UNLISTED;
+}
+
 static enum decision
 decide(const struct exchange_plan *plan, const struct token_state *token,
     const struct job_state *job, uint64_t wall_ms)
@@ -21,6 +36,8 @@ decide(const struct exchange_plan *plan, const struct token_state *token,
 
 	if (plan->credential_kind == CREDENTIAL_GARBLED)
 		return BAD_CREDENTIAL;
+	if (judge_shows_no_token(plan))
+		return decide_for_stranger(job);
 	if (!is_valid(plan, token, wall_ms))
 		return UNAUTHORIZED;
 	if (token->expires_ms != 0 && wall_ms >= token->expires_ms)
@@ -32,7 +49,7 @@ decide(const struct exchange_plan *plan, const struct token_state *token,
 	if (!job->exists)
 		return scoped ? FORBIDDEN : NOT_FOUND;
 	if (scoped && token->label != job->label)
-		return FORBIDDEN;
+		return job->open && !plan->signs_in ? decide_open(job) : FORBIDDEN;
 	if (plan->signs_in && !scoped)
 		return TOO_WIDE;
 	return job->backend == NO_BACKEND ? NOT_READY : FORWARD;
@@ -213,6 +230,23 @@ judge_holds(const struct world *world, const struct exchange_plan *plan, uint64_
 	return judge_gives(world, plan, &window, wanted, backend);
 }
 
+bool
+judge_reaches(const struct world *world, const struct exchange_plan *plan, uint64_t from_ns,
+    uint64_t to_ns, int backend)
+{
+	return judge_holds(world, plan, from_ns, to_ns, FORWARD, backend) ||
+	       judge_holds(world, plan, from_ns, to_ns, OPEN, backend);
+}
+
+struct exchange_plan
+judge_without_token(const struct exchange_plan *plan)
+{
+	struct exchange_plan without = *plan;
+
+	without.credential_kind = CREDENTIAL_NOTHING;
+	return without;
+}
+
 static bool
 has_changed(const struct job_history *job, uint64_t from_ns, uint64_t to_ns)
 {
@@ -222,6 +256,26 @@ has_changed(const struct job_history *job, uint64_t from_ns, uint64_t to_ns)
 		else if (job->states[i - 1].span.from_ns <= to_ns)
 			return true;
 	return false;
+}
+
+bool
+judge_host_changed_hands(
+    const struct world *world, const struct exchange_plan *plan, uint64_t from_ns, uint64_t to_ns)
+{
+	const struct job_history *other = records_namesake(&world->records, plan->job);
+	bool was = false, gone = false, last = false;
+
+	if (other == NULL || plan->port != PORT_IN_HOST)
+		return false;
+	for (size_t i = other->state_count; i > 0 && !last; i--) {
+		const struct job_state *state = &other->states[i - 1];
+
+		if (!held(&state->span, from_ns, to_ns, &last))
+			continue;
+		was = was || state->exists;
+		gone = gone || !state->exists;
+	}
+	return was && gone;
 }
 
 bool

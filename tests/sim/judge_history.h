@@ -9,6 +9,8 @@
 
 enum decision {
 	FORWARD,
+	OPEN,	  /* forwarded without an identity: the job is public */
+	UNLISTED, /* the same, but the set of public jobs does not have it */
 	BAD_CREDENTIAL,
 	UNAUTHORIZED,
 	EXPIRED,
@@ -37,6 +39,28 @@ bool judge_gives(const struct world *world, const struct exchange_plan *plan,
 /* The same, with the clock of the whole window: for refusals. */
 bool judge_holds(const struct world *world, const struct exchange_plan *plan, uint64_t from_ns,
     uint64_t to_ns, enum decision wanted, int backend);
+
+/* What its backend is told of who it is from is right, or that is a violation. True: nothing. */
+bool judge_is_told_rightly(
+    struct world *world, uint32_t mark, const struct exchange_plan *plan, const struct told *told);
+
+/* It shows no token of ours. */
+bool judge_shows_no_token(const struct exchange_plan *plan);
+
+/* It shows something that is refused whatever the records say. */
+bool judge_shows_bad_credential(const struct exchange_plan *plan);
+
+/* It is forwarded, by a token or because the job is public. */
+bool judge_reaches(const struct world *world, const struct exchange_plan *plan, uint64_t from_ns,
+    uint64_t to_ns, int backend);
+
+/* The same request without a token. */
+struct exchange_plan judge_without_token(const struct exchange_plan *plan);
+
+/* The job that had the host of the request's port is gone: what it was asked for does not go to the
+ * port. */
+bool judge_host_changed_hands(
+    const struct world *world, const struct exchange_plan *plan, uint64_t from_ns, uint64_t to_ns);
 
 /* A record has changed after one moment and up to another one, or to now. A token with an expiry or
  * a grace may have changed by itself. */

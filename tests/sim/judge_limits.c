@@ -131,7 +131,8 @@ collect(const struct world *world, unsigned token, bool running, struct interval
 	for (size_t i = 0; i < world->exchanges.count && count < INTERVALS_MAX; i++) {
 		const struct sim_exchange *exchange = &world->exchanges.all[i];
 
-		if (!shows_token(exchange, token))
+		/* Where a token gives way to a public job, the request counts for no token. */
+		if (!shows_token(exchange, token) || exchange->open)
 			continue;
 		if (running && has_run(exchange))
 			out[count++] =

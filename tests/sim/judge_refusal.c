@@ -73,7 +73,7 @@ cannot_be_upgraded(const struct world *world, const struct sim_exchange *exchang
 	for (unsigned i = 0; i < world->scenario.backends; i++)
 		if (world->backends[i].speaks_h2 && !world->backends[i].takes_tunnels &&
 		    exchange->plan.tunnel &&
-		    judge_holds(world, &exchange->plan, from_ns, to_ns, FORWARD, (int)i))
+		    judge_reaches(world, &exchange->plan, from_ns, to_ns, (int)i))
 			return true;
 	return false;
 }
@@ -97,8 +97,7 @@ leads_nowhere(
     const struct world *world, const struct exchange_plan *plan, uint64_t from_ns, uint64_t to_ns)
 {
 	for (unsigned i = 0; i < world->records.strange; i++)
-		if (judge_holds(
-			world, plan, from_ns, to_ns, FORWARD, (int)(world->scenario.backends + i)))
+		if (judge_reaches(world, plan, from_ns, to_ns, (int)(world->scenario.backends + i)))
 			return true;
 	return false;
 }
@@ -136,6 +135,29 @@ unavailable_is_right(const struct world *world, const struct sim_exchange *excha
 	return judge_is_troubled(world, troubles, exchange->sent_ns);
 }
 
+/* While the store is out of reach, the list of public jobs is as it was: it only lets more records
+ * be read, so no bound holds for it. */
+static bool
+may_be_unlisted(const struct world *world, const struct sim_exchange *exchange, uint64_t from_ns,
+    uint64_t to_ns)
+{
+	return judge_shows_no_token(&exchange->plan) &&
+	       (judge_is_troubled(world, TROUBLED_STORE | TROUBLED_WORKER, exchange->sent_ns) ||
+		   judge_host_changed_hands(world, &exchange->plan, from_ns, to_ns));
+}
+
+/* Its token gave way to a public job, which is private by then. */
+static bool
+lost_its_public_job(const struct world *world, const struct sim_exchange *exchange,
+    uint64_t from_ns, uint64_t to_ns)
+{
+	const struct exchange_plan without = judge_without_token(&exchange->plan);
+
+	return strcmp(exchange->title, "Invalid token") != 0 &&
+	       judge_holds(world, &exchange->plan, from_ns, to_ns, OPEN, -1) &&
+	       judge_holds(world, &without, from_ns, to_ns, UNAUTHORIZED, -1);
+}
+
 /* The title says which of the two it is; that of a page, and the status of a call, do not. */
 static bool
 was_not_authorized(const struct world *world, const struct sim_exchange *exchange, uint64_t from_ns,
@@ -144,7 +166,8 @@ was_not_authorized(const struct world *world, const struct sim_exchange *exchang
 	const struct exchange_plan *plan = &exchange->plan;
 
 	if (strcmp(exchange->title, "Token expired") != 0 &&
-	    judge_holds(world, plan, from_ns, to_ns, UNAUTHORIZED, -1))
+	    (judge_holds(world, plan, from_ns, to_ns, UNAUTHORIZED, -1) ||
+		judge_holds(world, plan, from_ns, to_ns, UNLISTED, -1)))
 		return true;
 	return strcmp(exchange->title, "Invalid token") != 0 &&
 	       judge_holds(world, plan, from_ns, to_ns, EXPIRED, -1);
@@ -166,6 +189,17 @@ must_sign_in_again(const struct world *world, const struct sim_exchange *exchang
 		   judge_holds(world, plan, from_ns, to_ns, FORBIDDEN, -1));
 }
 
+/* It was let in by its token, which does not reach the job any more: that the job is public by then
+ * does not keep it. */
+static bool
+lost_its_scope(
+    const struct world *world, const struct exchange_plan *plan, uint64_t from_ns, uint64_t to_ns)
+{
+	return judge_holds(world, plan, from_ns, to_ns, OPEN, -1) &&
+	       (judge_holds(world, plan, from_ns, to_ns, FORWARD, -1) ||
+		   judge_holds(world, plan, from_ns, to_ns, NOT_READY, -1));
+}
+
 /* The title says which of the two it is. */
 static bool
 was_forbidden(const struct world *world, const struct sim_exchange *exchange, uint64_t from_ns,
@@ -175,7 +209,8 @@ was_forbidden(const struct world *world, const struct sim_exchange *exchange, ui
 
 	if (strcmp(exchange->title, "Address not allowed") != 0 &&
 	    (judge_holds(world, plan, from_ns, to_ns, FORBIDDEN, -1) ||
-		judge_holds(world, plan, from_ns, to_ns, TOO_WIDE, -1)))
+		judge_holds(world, plan, from_ns, to_ns, TOO_WIDE, -1) ||
+		lost_its_scope(world, plan, from_ns, to_ns)))
 		return true;
 	return strcmp(exchange->title, "Out of scope") != 0 &&
 	       judge_holds(world, plan, from_ns, to_ns, OTHER_ADDRESS, -1);
@@ -198,13 +233,17 @@ judge_refusal_is_right(
 	case 401: /* that a value could not be hashed for lack of memory counts as not valid */
 		return (exchange->status == 401 || world->scenario.failed_auth_rate != 0) &&
 		       (was_not_authorized(world, exchange, from_ns, to_ns) ||
+			   may_be_unlisted(world, exchange, from_ns, to_ns) ||
+			   lost_its_public_job(world, exchange, from_ns, to_ns) ||
 			   must_sign_in_again(world, exchange, from_ns, to_ns) ||
 			   judge_session_may_be_over(world, exchange, to_ns) ||
 			   exchange->sent_ns <= world->judge.memory_ns);
 	case 403:
-		return was_forbidden(world, exchange, from_ns, to_ns);
+		return was_forbidden(world, exchange, from_ns, to_ns) ||
+		       judge_host_changed_hands(world, plan, from_ns, to_ns);
 	case 404:
-		return judge_holds(world, plan, from_ns, to_ns, NOT_FOUND, -1);
+		return judge_holds(world, plan, from_ns, to_ns, NOT_FOUND, -1) ||
+		       judge_host_changed_hands(world, plan, from_ns, to_ns);
 	case 503:
 		return unavailable_is_right(world, exchange, from_ns, to_ns);
 	case 408:

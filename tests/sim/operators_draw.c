@@ -99,6 +99,20 @@ draw_renewal(struct operators *operators, struct operator_request *out)
 		snprintf(out->body, sizeof(out->body), "{\"expires_at\":\"%s\"}", text);
 }
 
+/* It becomes public, or stops to be. */
+static size_t
+draw_access(struct operators *operators, struct operator_call *call, char *out, size_t size)
+{
+	struct random *random = &operators->random;
+	bool opens = call->act == ACT_CREATE_JOB || random_chance(random, 500);
+
+	if (!operators->world->scenario.publics || random_chance(random, 600))
+		return 0;
+	if (!opens)
+		call->widens = false;
+	return (size_t)snprintf(out, size, ",\"access\":%s", opens ? "\"public\"" : "null");
+}
+
 /* Fields that a patch or a new job may have besides, with a comma before them. */
 static void
 draw_more(struct operators *operators, struct operator_call *call, char *out, size_t size)
@@ -112,6 +126,7 @@ draw_more(struct operators *operators, struct operator_call *call, char *out, si
 	if (records->expires && random_chance(random, 300))
 		len = (size_t)snprintf(
 		    out, size, ",\"lease\":%u", (unsigned)random_between(random, 1, 4));
+	len += draw_access(operators, call, out + len, size - len);
 	if (!records->ports || random_chance(random, 600))
 		return;
 	if (call->act == ACT_CREATE_JOB || random_chance(random, 600)) {
@@ -132,7 +147,7 @@ draw_job(struct operators *operators, struct operator_call *call, struct operato
 	int backend = (int)random_below(random, records->backends);
 	unsigned label = (unsigned)random_below(random, RECORDS_LABELS);
 	bool drops = random_chance(random, 100);
-	char more[160];
+	char more[200];
 
 	call->widens = !drops && random_chance(random, 500);
 	drops = drops && call->act != ACT_CREATE_JOB;

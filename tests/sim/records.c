@@ -88,6 +88,7 @@ write_job(struct records *records, struct job_history *job, const struct job_sta
 	snprintf(key, sizeof(key), "jobgate:job:%s", job->id);
 	if (!state->exists) {
 		redis_do(records->redis, (const char *[]){"DEL", key, NULL});
+		records_put_public(records, job->id, state);
 		return;
 	}
 	snprintf(label, sizeof(label), "%d", state->label);
@@ -100,6 +101,7 @@ write_job(struct records *records, struct job_history *job, const struct job_sta
 	    (const char *[]){"HSET", key, "url",
 		state->backend == NO_BACKEND ? "" : records->url_of(records->ctx, state->backend),
 		"label:team", label, NULL});
+	records_put_public(records, job->id, state);
 }
 
 void
@@ -123,6 +125,7 @@ records_init(struct records *records, struct redis *redis, uint64_t seed)
 	random_bytes(&records->random, records->mint_key, sizeof(records->mint_key));
 	random_init(&records->ends_random, seed, "ends of tokens", 0);
 	random_init(&records->port_random, seed, "ports", 1);
+	random_init(&records->public_random, seed, "public jobs", 1);
 	write_mint(records);
 	for (unsigned i = 0; i < records->tokens; i++)
 		jg_token_id_make(records->token[i].id);
@@ -148,6 +151,7 @@ records_init(struct records *records, struct redis *redis, uint64_t seed)
 		if (records->ports && random_chance(&records->port_random, 500))
 			state->port = (int)random_below(&records->port_random, records->backends);
 		state->exists = true;
+		records_draw_public(records, state);
 		state->label = (int)random_below(&records->random, RECORDS_LABELS);
 		state->backend = (int)random_below(&records->random, records->backends);
 		write_job(records, job, state);
@@ -313,6 +317,7 @@ records_change_job(struct records *records, unsigned index)
 	records->changes++;
 	if (!state->exists || !leads_somewhere(records, state)) {
 		state->exists = true;
+		state->listed = state->open;
 		state->backend = (int)random_below(&records->random, records->backends);
 		write_job(records, job, state);
 		return;
@@ -322,9 +327,14 @@ records_change_job(struct records *records, unsigned index)
 		write_job(records, job, state);
 		return;
 	}
+	if (records->publics && random_chance(&records->public_random, 450)) {
+		records_change_public(records, state);
+		write_job(records, job, state);
+		return;
+	}
 	switch (random_below(&records->random, 6)) {
 	case 0:
-		state->exists = false;
+		state->exists = state->listed = false;
 		break;
 	case 1:
 		state->label = (int)random_below(&records->random, RECORDS_LABELS);
@@ -382,7 +392,7 @@ records_end_job(struct records *records, unsigned index)
 		return;
 	drop_job_future(records, job);
 	state = records_next_job_state(records, job);
-	state->exists = false;
+	state->exists = state->listed = false;
 	records->changes++;
 	write_job(records, job, state);
 	trace_event("records", "job ended", index, 0);
@@ -413,6 +423,7 @@ records_settle(struct records *records)
 		drop_job_future(records, &records->job[i]);
 		state = records_next_job_state(records, &records->job[i]);
 		state->exists = true;
+		state->listed = state->open;
 		if (!leads_somewhere(records, state))
 			state->backend = 0;
 		write_job(records, &records->job[i], state);
@@ -427,7 +438,10 @@ records_lost(struct records *records)
 		records_next_token_state(records, &records->token[i])->exists = false;
 	}
 	for (unsigned i = 0; i < records->jobs; i++) {
+		struct job_state *state;
+
 		records_forget_job_end(&records->job[i]);
-		records_next_job_state(records, &records->job[i])->exists = false;
+		state = records_next_job_state(records, &records->job[i]);
+		state->exists = state->listed = false;
 	}
 }

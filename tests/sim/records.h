@@ -53,9 +53,13 @@ struct job_state {
 	int label;
 	int backend; /* or NO_BACKEND: it has no URL */
 	int port;    /* the backend of its port; or NO_BACKEND: it has none */
+	/* Its record says that it is public, and the set of public jobs has it. */
+	bool open, listed;
 };
 
-#define RECORDS_PORT "8888" /* the one that jobs may have */
+#define RECORDS_PORT "8888"	/* the one that jobs may have */
+#define RECORDS_NO_PORT 9999u	/* none has this one */
+#define RECORDS_UNREAD "unread" /* so begin names that only requests without a token have */
 
 struct token_history {
 	char id[TOKEN_ID_LEN + 1];
@@ -80,7 +84,7 @@ struct job_history {
 
 struct records {
 	struct redis *redis;
-	struct random random, from_random, ends_random, port_random;
+	struct random random, from_random, ends_random, port_random, public_random;
 	unsigned tokens, jobs, backends;
 	unsigned strange; /* URLs beyond those of backends: nothing can be sent to these */
 	struct token_history token[RECORDS_TOKENS_MAX];
@@ -93,6 +97,7 @@ struct records {
 	bool scripted; /* tokens have creators, and scripts delete them (records_ends.c) */
 	bool ports;    /* jobs have ports */
 	bool collides; /* the second job has the host of the first one's port */
+	bool publics;  /* some jobs are public */
 	bool minted;   /* values are minted, and those that are not are refused */
 	unsigned char mint_key[32];
 	uint64_t changes;	 /* so far */

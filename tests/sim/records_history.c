@@ -296,6 +296,7 @@ adopt_job(struct records *records, struct job_history *job)
 	state = records_next_job_state(records, job);
 	state->span.offset--;
 	records_read_job(records, key, state);
+	records_read_public(records->redis, job->id, key, state);
 	if (state->exists && key->ends_ms != 0)
 		records_end_job_at(records, job, key->ends_ms * NS_PER_MS);
 }

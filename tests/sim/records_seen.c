@@ -80,12 +80,14 @@ records_job_seen(struct records *records, unsigned index, struct redis *redis)
 		*state = job->states[job->state_count - 1];
 		state->span = stray_span();
 		records_read_job(records, key, state);
+		records_read_public(redis, job->id, key, state);
 		return;
 	}
 	records_forget_job_end(job);
 	state = records_next_job_state(records, job);
 	state->span.offset = redis->offset - 1;
 	records_read_job(records, key, state);
+	records_read_public(redis, job->id, key, state);
 	if (state->exists && key->ends_ms != 0)
 		records_end_job_at(records, job, key->ends_ms * NS_PER_MS);
 }

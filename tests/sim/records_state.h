@@ -45,6 +45,17 @@ void records_draw_ranges(struct records *records, struct token_state *state);
 const char *records_ranges_text(int ranges);
 int records_ranges_of(const char *text);
 
+/* Draw whether a job is public: at first, and at a change. */
+void records_draw_public(struct records *records, struct job_state *state);
+void records_change_public(struct records *records, struct job_state *state);
+
+/* Write it, to the record and to the set, and read it from a server; key NULL: there is no record.
+ */
+void records_put_public(
+    const struct records *records, const char *id, const struct job_state *state);
+void records_read_public(
+    struct redis *redis, const char *id, struct redis_key *key, struct job_state *state);
+
 /* Draw the creators of all tokens, and note one of them in the store. */
 void records_draw_makers(struct records *records);
 void records_put_maker(const struct records *records, const struct token_history *token);

@@ -19,6 +19,7 @@ struct redis_effects {
 };
 
 struct redis_client;
+struct world;
 
 /* A command on its way from a primary to a replica. */
 struct redis_change;
@@ -44,6 +45,7 @@ struct redis_watch {
 
 struct redis {
 	struct host *host;
+	struct world *world;	   /* its judge hears of records that are read; NULL: no one does */
 	struct listener *listener; /* NULL: it does not run */
 	LIST_HEAD(, redis_client) clients;
 	struct redis_keys keys;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "judge.h"
 #include "redis_call.h"
 #include "trace.h"
 
@@ -109,6 +110,8 @@ redis_reply_hash(struct call *call, const struct redis_key *key)
 static void
 do_hgetall(struct call *call)
 {
+	if (call->redis->world != NULL)
+		judge_read(call->redis->world, call->words[1]);
 	redis_reply_hash(call, look(call, call->words[1]));
 }
 

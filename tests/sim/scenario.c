@@ -202,6 +202,15 @@ draw_ports(struct scenario *s, uint64_t seed)
 	s->collides = s->ports && s->jobs > 1 && random_chance(&random, 500);
 }
 
+static void
+draw_publics(struct scenario *s, uint64_t seed)
+{
+	struct random random;
+
+	random_init(&random, seed, "public jobs", 0);
+	s->publics = random_chance(&random, 400);
+}
+
 /* The control process, and what it waits for. Its servers must be known. */
 static void
 draw_control(struct scenario *s, uint64_t seed)
@@ -278,6 +287,7 @@ scenario_draw(struct scenario *scenario, uint64_t seed)
 	draw_store(scenario, &random);
 	draw_control(scenario, seed);
 	draw_ports(scenario, seed);
+	draw_publics(scenario, seed);
 	draw_visitors(scenario, &random);
 }
 
@@ -324,6 +334,7 @@ scenario_small(struct scenario *s)
 	    .timed = true,
 	    .limited = true,
 	    .scripted = true,
+	    .publics = true,
 	    .minted = true,
 	    .tunnels = true,
 	    .chunks = true,

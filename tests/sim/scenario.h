@@ -46,6 +46,7 @@ struct scenario {
 	bool aimed;	      /* workers are stopped often; records change just then */
 	bool ports;	      /* jobs have ports */
 	bool collides;	      /* one of them has the host of another job */
+	bool publics;	      /* some jobs are public, and strangers use them */
 	bool scripted;	      /* scripts delete tokens, and those that these have created */
 	bool limited;	      /* some tokens are limited to addresses */
 	unsigned operators;   /* of the control API; 0: there is no control process */

@@ -281,6 +281,7 @@ start_server(struct store *store, unsigned i)
 	store->hosts[i].rules = world->scenario.rules[RULES_STORE];
 	store->servers[i].host = &store->hosts[i];
 	random_init(&store->servers[i].random, world->seed, "redis", i);
+	store->servers[i].world = world;
 	redis_start(&store->servers[i], SERVER_PORT);
 }
 

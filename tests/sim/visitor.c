@@ -72,10 +72,12 @@ check_grant(struct visitor *visitor, const struct stamp *stamp)
 {
 	const struct exchange_plan *plan = &exchange_of(visitor)->plan;
 	const struct records *records = &visitor->world->records;
+	const char *id = message_field(&visitor->message, "X-Jobgate-Token-Id");
+	bool open = id != NULL && id[0] == '\r'; /* a public job, and no token that counts */
 
-	judge_grant(visitor->world, visitor->mark, visitor->end, stamp);
-	if (!message_field_has(
-		&visitor->message, "X-Jobgate-Token-Id", records->token[plan->token].id) ||
+	judge_grant(visitor->world, visitor->mark, visitor->end, stamp, open);
+	if ((!open && !message_field_has(&visitor->message, "X-Jobgate-Token-Id",
+			  records->token[plan->token].id)) ||
 	    !message_field_has(&visitor->message, "X-Jobgate-Job", records->job[plan->job].id))
 		violation(visitor, "a grant that names another token or job");
 }
@@ -86,7 +88,7 @@ keep_session(struct visitor *visitor, const struct stamp *stamp)
 	const struct exchange_plan *plan = &exchange_of(visitor)->plan;
 	const char *cookie = message_field(&visitor->message, "Set-Cookie");
 
-	judge_grant(visitor->world, visitor->mark, visitor->end, stamp);
+	judge_grant(visitor->world, visitor->mark, visitor->end, stamp, false);
 	if (cookie == NULL) {
 		violation(visitor, "signed in without a cookie");
 		return;
@@ -337,6 +339,8 @@ draw_plan(struct visitor *visitor, struct exchange_plan *plan)
 		plan->address = CLIENT_ADDRESS + (uint32_t)random_below(random, CLIENT_ADDRESSES);
 	if (visitor->visit == VISIT_GUESS)
 		plan->credential_kind = CREDENTIAL_UNKNOWN;
+	if (visitor->visit == VISIT_AUTHORIZE && scenario->publics && random_chance(random, 300))
+		plan->credential_kind = CREDENTIAL_NOTHING;
 	if (visitor->visit != VISIT_BROWSE)
 		return;
 	plan->job = visitor->job;
@@ -407,9 +411,12 @@ put_request(struct visitor *visitor, const struct exchange_plan *plan)
 		put_forwarded(visitor, plan);
 		bytes_print(out,
 		    "X-Forwarded-Method: GET\r\nX-Forwarded-Host: gateway\r\n"
-		    "X-Forwarded-Uri: /jobs/%s/x\r\nAuthorization: Bearer %s\r\n\r\n",
-		    jobs[plan->job].id,
-		    visitor->world->records.token[plan->token].values[plan->value]);
+		    "X-Forwarded-Uri: /jobs/%s/x\r\n",
+		    jobs[plan->job].id);
+		if (plan->credential_kind == CREDENTIAL_VALID)
+			bytes_print(out, "Authorization: Bearer %s\r\n",
+			    visitor->world->records.token[plan->token].values[plan->value]);
+		bytes_print(out, "\r\n");
 		return;
 	case VISIT_SIGN_IN:
 		put_sign_in(visitor, plan);

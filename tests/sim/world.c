@@ -61,6 +61,7 @@ start(struct world *world)
 	world->records.minted = world->scenario.minted;
 	world->records.ports = world->scenario.ports;
 	world->records.collides = world->scenario.collides;
+	world->records.publics = world->scenario.publics;
 	world->records.url_of = url_of;
 	world->records.ctx = world;
 	records_init(&world->records, store_primary(&world->store), world->seed);
@@ -108,8 +109,8 @@ patience_ns(const struct scenario *s)
 {
 	uint64_t ms = most(most(s->first_byte, s->answer), most(s->tunnel, s->body));
 
-	return 2 * (ms + s->keep_alive + s->backend_idle + 16 * s->linger + s->connect + s->start) *
-	       NS_PER_MS;
+	ms += s->keep_alive + s->backend_idle + 16 * s->linger + s->connect + s->start;
+	return 2 * (ms + 1000 * CLIENT_WAITS_MAX) * NS_PER_MS;
 }
 
 /* Tunnels and streams with pauses have no limit of time; they take up to this. */
