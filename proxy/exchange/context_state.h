@@ -71,6 +71,7 @@ struct exchange_context {
 	uint64_t serials;	      /* of the youngest one */
 	struct running_walk *walk;    /* over them (running.h), or NULL */
 	struct running_watch *watch;  /* of those that begin and end; NULL: nobody watches */
+	uint32_t watch_orders;	      /* given so far */
 
 	uint64_t job_minute; /* of the last use that was noted of a sidecar's job */
 

@@ -62,6 +62,12 @@ enum exchange_state {
 #define LOG_HOST_MAX 80
 #define LOG_PATH_MAX 160
 
+/* To which slots the beginning of a session was told (running_watch.c). */
+struct told {
+	uint16_t slots, names; /* a bit for each; names: also which token it has */
+	uint32_t orders;       /* how many orders to watch the worker had then */
+};
+
 /*
  * Invariants: `suspended` is set while the request waits for the store or is held, and only then.
  * `held` is set in AUTHORIZING only, and both watches are linked then. `handler` is
@@ -166,6 +172,7 @@ struct exchange {
 	char token_id[TOKEN_ID_LEN];
 	char method[LOG_METHOD_MAX], host[LOG_HOST_MAX], path[LOG_PATH_MAX];
 	struct trace trace;
+	struct told told; /* while somebody watches */
 };
 
 /*
@@ -245,7 +252,7 @@ void exchange_set_state(struct exchange *exchange, enum exchange_state to);
 
 /* A request may pass to its job, or is held until it may; and it ends, still watching its records.
  */
-void running_begun(const struct exchange *exchange) __attribute__((cold));
+void running_begun(struct exchange *exchange) __attribute__((cold));
 void running_ended(const struct exchange *exchange, enum outcome outcome) __attribute__((cold));
 
 /* ---- exchange.c ---- */

@@ -9,6 +9,7 @@ struct running_watch {
 	running_tell_fn *tell;
 	void *ctx;
 	struct running_scope *slots[SESSION_SLOTS]; /* NULL: it is told nothing */
+	uint32_t since[SESSION_SLOTS];		    /* the number of the order for it */
 	unsigned count;				    /* of those that are not NULL */
 	uint64_t second;			    /* in which `told` were told */
 	unsigned told;
@@ -58,12 +59,14 @@ running_watch(struct exchange_context *context, const struct session_order *orde
 	if (watch == NULL || order->slot >= SESSION_SLOTS)
 		return false;
 	clear(watch, order->slot);
+	context->watch_orders++;
 	if (order->watch == SESSION_WATCH_BEGIN) {
 		scope = malloc(sizeof(*scope));
 		if (scope == NULL)
 			return false;
 		running_scope_read(scope, &order->filter);
 		watch->slots[order->slot] = scope;
+		watch->since[order->slot] = context->watch_orders;
 		watch->count++;
 	}
 	if (watch->count == 0)
@@ -87,8 +90,8 @@ may_tell(struct running_watch *watch, const struct exchange *exchange)
 	return true;
 }
 
-/* Fill in who may learn of it. False: nobody. */
-static bool
+/* Add to the event who may learn of the session now. */
+static void
 find_slots(const struct running_watch *watch, const struct running_records *records,
     struct session_event *event)
 {
@@ -99,44 +102,69 @@ find_slots(const struct running_watch *watch, const struct running_records *reco
 		if (running_names(watch->slots[slot], records))
 			event->names |= 1u << slot;
 	}
-	return event->sees != 0;
 }
 
+/* Add who heard of its beginning, whatever the records are now. A slot may have a new audience,
+ * which heard nothing. */
 static void
-tell(struct running_watch *watch, const struct exchange *exchange, struct session_event *event)
+find_told(
+    const struct running_watch *watch, const struct told *told, struct session_event *event)
 {
-	struct running_records records = running_find_records(exchange);
-
-	if (!find_slots(watch, &records, event))
-		return;
-	if (!may_tell(watch, exchange)) {
-		watch->lost |= event->sees;
-		return;
+	for (unsigned slot = 0; slot < SESSION_SLOTS; slot++) {
+		if (watch->slots[slot] == NULL || told->orders < watch->since[slot])
+			continue;
+		event->sees |= told->slots & 1u << slot;
+		event->names |= told->names & 1u << slot;
 	}
-	running_describe(exchange, &records, event->names != 0, &event->session);
-	if (!watch->tell(watch->ctx, event))
-		watch->lost |= event->sees;
+}
+
+/* True when the event was told to all that may learn of it. */
+static bool
+tell(struct running_watch *watch, const struct exchange *exchange,
+    const struct running_records *records, struct session_event *event)
+{
+	if (event->sees == 0)
+		return true;
+	if (may_tell(watch, exchange)) {
+		running_describe(exchange, records, event->names != 0, &event->session);
+		if (watch->tell(watch->ctx, event))
+			return true;
+	}
+	watch->lost |= event->sees;
+	return false;
 }
 
 void
-running_begun(const struct exchange *exchange)
+running_begun(struct exchange *exchange)
 {
+	struct exchange_context *context = exchange->context;
 	struct session_event event = {.change = SESSION_BEGUN};
+	struct running_records records;
 
-	if (running_passes(exchange))
-		tell(exchange->context->watch, exchange, &event);
+	if (!running_passes(exchange))
+		return;
+	records = running_find_records(exchange);
+	find_slots(context->watch, &records, &event);
+	if (tell(context->watch, exchange, &records, &event))
+		exchange->told = (struct told){
+		    (uint16_t)event.sees, (uint16_t)event.names, context->watch_orders};
 }
 
 void
 running_ended(const struct exchange *exchange, enum outcome outcome)
 {
+	struct running_watch *watch = exchange->context->watch;
+	struct running_records records;
 	struct session_event event = {
 	    .change = SESSION_ENDED, .status = (uint16_t)exchange->status};
 
-	if (!running_passes(exchange))
+	if (!running_passes(exchange) && exchange->told.slots == 0)
 		return;
 	snprintf(event.outcome, sizeof(event.outcome), "%s", outcome_name(outcome));
-	tell(exchange->context->watch, exchange, &event);
+	records = running_find_records(exchange);
+	find_slots(watch, &records, &event);
+	find_told(watch, &exchange->told, &event);
+	tell(watch, exchange, &records, &event);
 }
 
 void

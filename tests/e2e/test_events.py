@@ -255,6 +255,30 @@ def test_sessions_of_a_scope(two, scene, scene_of, records, team):
         assert {data["session"]["job"] for name, data in events.passed if name == "session"} <= {scene.job}
 
 
+@pytest.mark.parametrize("change", ["deleted", "relabelled", "the token is deleted"])
+def test_who_heard_the_beginning_hears_the_end(two, scene, records, team, change):
+    """Also when the session is out of the reader's scope by then; and no reader that came after that hears of it."""
+    local, path = Control(two.socket_path), f"/v1/jobs/{scene.job}"
+    with Events(local.by(records.token("operator", team))) as events:
+        events.started()
+        scene.arrive(path="/x")
+        begun = of(scene, events)["session"]
+        with Events(local.by(records.token("operator", team))) as second, Events(local.by(records.token("operator", team + "x"))) as other:
+            second.started(), other.started()
+            if change == "deleted":
+                local.done("DELETE", path, status=204)
+            elif change == "relabelled":
+                local.done("PATCH", path, {"labels": {"team": team[5:] + "x"}})
+            else:
+                local.done("DELETE", f"/v1/tokens/{scene.token.id}", status=204)
+            ended = of(scene, events)
+            assert (ended["is"], ended["session"]["id"], ended["session"]["token_id"]) == ("cut", begun["id"], scene.token.id)
+            mark = records.job("http://127.0.0.1:1", {"team": team[5:]})
+            second.until("job", id=mark)
+            told = [data["session"]["id"] for name, data in second.passed if name == "session"]
+            assert told == ([begun["id"]] if change == "the token is deleted" else [])
+
+
 def test_a_slot_that_somebody_had_before(two, scene, scene_of, records, team):
     """What workers told the reader before is not told to the next one, who has another scope."""
     local = Control(two.socket_path)

@@ -323,6 +323,52 @@ who_watches_is_told(void **state)
 	running_watch_free(world.context);
 }
 
+/* A session begins in the scope team=a of slot 1, and its job leaves it. */
+static void
+begin_and_leave(void)
+{
+	const struct label label = {SLICE("team"), SLICE("a")};
+	const struct label_set labels = {1, &label};
+
+	know_labelled(NULL, &labels);
+	assert_true(watch_slot(1, "team=a", SESSION_WATCH_BEGIN));
+	send_get();
+	assert_int_equal(told_count, 1);
+	assert_int_equal(told.sees, 1u << 1);
+	assert_int_equal(told.names, 0);
+	world_change(&world, RECORD_JOB);
+	world_reply(&world, RECORD_JOB, job_record(8000, NULL));
+	world_turn(&world);
+}
+
+static void
+who_heard_the_beginning_hears_the_end(void **state)
+{
+	(void)state;
+	begin_and_leave();
+	assert_true(watch_slot(2, "team=a", SESSION_WATCH_BEGIN));
+	exchange_client_failed(world.exchange, CLIENT_CLOSED);
+	assert_int_equal(told_count, 1);
+	assert_int_equal(told.change, SESSION_ENDED);
+	assert_int_equal(told.sees, 1u << 1);
+	assert_int_equal(told.names, 0);
+	running_watch_free(world.context);
+}
+
+/* The slot has another audience by then; in between nobody watched. */
+static void
+the_next_of_a_slot_does_not_hear_the_end(void **state)
+{
+	(void)state;
+	begin_and_leave();
+	assert_true(watch_slot(1, "team=a", SESSION_WATCH_END));
+	assert_null(world.context->watch);
+	assert_true(watch_slot(1, "team=b", SESSION_WATCH_BEGIN));
+	exchange_client_failed(world.exchange, CLIENT_CLOSED);
+	assert_int_equal(told_count, 0);
+	running_watch_free(world.context);
+}
+
 /* Those of public jobs fill no more than half of what is told. */
 static void
 strangers_are_told_by_half(void **state)
@@ -413,6 +459,8 @@ main(void)
 	    TEST_ORDER(a_websocket_is_told),
 	    TEST_ORDER(exchanges_come_and_go_during_a_walk),
 	    TEST_ORDER(who_watches_is_told),
+	    TEST_ORDER(who_heard_the_beginning_hears_the_end),
+	    TEST_ORDER(the_next_of_a_slot_does_not_hear_the_end),
 	    TEST_ORDER(strangers_are_told_by_half),
 	    TEST_ORDER(what_is_not_told_is_said_to_be_lost),
 	    TEST_ORDER(so_many_in_a_second),
