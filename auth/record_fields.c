@@ -7,7 +7,7 @@
 
 /* The type of a member, by the form of its field. */
 typedef struct slice type_ID, type_TEXT, type_TIME, type_MAKER, type_URL, type_JOB_URL, type_VALUE;
-typedef uint64_t type_NUMBER, type_MOMENT, type_USED;
+typedef uint64_t type_NUMBER, type_MOMENT, type_USED, type_COUNT;
 typedef enum token_role type_ROLE;
 typedef struct label_set type_SELECTOR, type_LABELS;
 typedef struct ip_ranges type_RANGES;
@@ -67,6 +67,7 @@ field_text(const struct record_field *field, const struct record *record)
 		return field_of_const(field, record);
 	case AS_MOMENT:
 	case AS_USED:
+	case AS_COUNT:
 	case AS_NUMBER:
 	case AS_ROLE:
 	case AS_SELECTOR:
@@ -105,7 +106,8 @@ field_is_none(const struct record_field *field, const struct record *record)
 	const struct slice *slice = field_text(field, record);
 	const void *member = field_of_const(field, record);
 
-	if (field->form == AS_NUMBER || field->form == AS_MOMENT || field->form == AS_USED)
+	if (field->form == AS_NUMBER || field->form == AS_MOMENT || field->form == AS_USED ||
+	    field->form == AS_COUNT)
 		return *(const uint64_t *)member == 0;
 	if (field->form == AS_RANGES)
 		return ranges_of(field, record)->count == 0;

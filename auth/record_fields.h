@@ -15,6 +15,7 @@ enum field_form {
 	AS_MAKER,  /* the same, and not written when it is empty */
 	AS_MOMENT, /* uint64_t, milliseconds since 1970, written as RFC 3339 (moment.h); 0: none */
 	AS_USED,   /* uint64_t, as AS_MOMENT; not in the record: the store's set `used` has it */
+	AS_COUNT,  /* uint64_t, one more than a number that is not in the store; 0: not known */
 	AS_NUMBER, /* uint64_t, 1 to `max`; 0: none */
 	AS_ROLE,   /* enum token_role */
 	AS_SELECTOR, /* struct label_set, written as "a=b,c=d" */

@@ -19,8 +19,7 @@ static const struct argp_option create_options[] = {
 static const struct argp_option list_options[] = {
     {"label", KEY_LABEL, "name=value", 0, "Only jobs with this label; may be repeated", 0},
     {"idle-for", KEY_IDLE_FOR, "DURATION", 0,
-	"Only jobs older than this, such as 1h, with no request begun in it; one may still run: "
-	"see session list --job",
+	"Only jobs older than this, such as 1h, with no request begun in it and none that runs now",
 	0},
     {0},
 };

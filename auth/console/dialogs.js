@@ -212,7 +212,7 @@ function endSessions(kind, id, name) {
 // What it means that a member has no value, in the words of the command line.
 const UNSET = {label_selector: "none (every job)", last_used_at: "no use is known", expires_at: "never", from: "everywhere",
 	rate: "as configured", burst: "as configured", concurrency: "as configured", url: "none yet", access: "only with a token",
-	health: "no checks", affinity: "any replica", last_request_at: "no request is known", lease: "none (stays until it is deleted)"};
+	health: "no checks", affinity: "any replica", last_request_at: "no request is known", sessions: "not counted", lease: "none (stays until it is deleted)"};
 
 function facts(item) {
 	const list = make("dl");

@@ -3,6 +3,7 @@
 #include "auth/record.h"
 
 #include "auth/control/caller.h"
+#include "auth/control/job_sessions.h"
 #include "auth/control/scope.h"
 #include "auth/control/view.h"
 #include "jobgate/check.h"
@@ -187,13 +188,19 @@ got_record(void *ctx, enum store_result result, const struct record *record)
 {
 	struct call *call = ctx;
 	const struct control *control = call->ctx;
+	json_t *view;
 
 	result = handler_in_scope(call, result, record);
-	if (result == STORE_OK) {
-		events_shown(control->events, record);
-		caller_answer(call, view_record(record, control->setup->settings.public_url));
-	} else
+	if (result != STORE_OK) {
 		handler_store_refused(call, result, record_types[call->kind].noun);
+		return;
+	}
+	events_shown(control->events, record);
+	view = view_record(record, control->setup->settings.public_url);
+	if (call->kind == RECORD_JOB)
+		job_sessions_answer(call, record->job.id, view);
+	else
+		caller_answer(call, view);
 }
 
 void

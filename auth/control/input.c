@@ -152,6 +152,7 @@ get_string(const struct record_field *field, size_t index, const json_t *value,
 	case AS_LABELS:
 	case AS_PORTS:
 	case AS_USED:
+	case AS_COUNT:
 	case AS_JOB_URL:
 	case AS_PORT_URLS:
 	case AS_VALUE:
@@ -185,6 +186,7 @@ get_field(const struct record_field *field, size_t index, json_t *value, bool pa
 	case AS_HASH:
 		return get_string(field, index, value, out, error);
 	case AS_USED:
+	case AS_COUNT:
 	case AS_JOB_URL:
 	case AS_PORT_URLS:
 	case AS_VALUE:

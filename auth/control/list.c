@@ -6,6 +6,7 @@
 #include "auth/control/caller.h"
 #include "auth/control/cursor.h"
 #include "auth/control/handlers.h"
+#include "auth/control/job_sessions.h"
 #include "auth/control/page.h"
 #include "auth/control/query.h"
 #include "auth/control/scope.h"
@@ -21,7 +22,11 @@ struct listing {
 	struct record *job; /* tokens: only those that reach it; NULL: all */
 	struct page page;
 	size_t count;			   /* items of the page */
+	struct page_item *items;	   /* jobs: these items, and */
+	struct job_count *jobs;		   /* what runs at them */
+	struct job_sessions sessions;	   /* which is counted when the page is complete */
 	struct store_cursor last;	   /* the place of the last item */
+	char cursor[CURSOR_TEXT_MAX];	   /* of the next page; "": there is none */
 	unsigned char key[CURSOR_KEY_LEN]; /* for cursors, with a scope */
 };
 
@@ -33,6 +38,8 @@ listing_free(void *state)
 	walk_end(&listing->walk);
 	OPENSSL_cleanse(listing->key, sizeof(listing->key));
 	free(listing->page.text);
+	free(listing->items);
+	free(listing->jobs);
 	free(listing->job);
 	free(listing);
 }
@@ -47,16 +54,59 @@ list_send(struct call *call)
 	call_answer_text(call, 200, "application/json", text);
 }
 
+static void
+list_end(struct call *call)
+{
+	struct listing *listing = call->state;
+
+	if (page_end(&listing->page, listing->cursor[0] != '\0' ? listing->cursor : NULL))
+		caller_confirm(call, list_send);
+	else
+		call_refuse(call, 500, NULL, "memory is short");
+}
+
+/* Write what runs at each job into the page, and leave out those that are in use if only idle ones
+ * are asked for. */
+static void
+list_counted(struct call *call, enum job_sessions_result result)
+{
+	struct listing *listing = call->state;
+	bool only_idle = listing->query.idle_since_ms != 0;
+
+	for (size_t i = 0; i < listing->count && result == JOB_SESSIONS_COUNTED; i++) {
+		listing->items[i].has_number = true;
+		listing->items[i].number = listing->jobs[i].sessions;
+		listing->items[i].is_left_out = only_idle && listing->jobs[i].sessions > 0;
+	}
+	if (result == JOB_SESSIONS_COUNTED &&
+	    !page_replace(&listing->page, listing->items, listing->count))
+		call_refuse(call, 500, NULL, "memory is short");
+	else if (result == JOB_SESSIONS_COUNTED || !only_idle)
+		list_end(call);
+	else if (result == JOB_SESSIONS_BUSY)
+		call_refuse(call, 429, NULL,
+		    "too many calls count sessions now, so it is not known which jobs are idle: "
+		    "try again in a second");
+	else
+		call_refuse(call, 503, NULL,
+		    "%u workers did not answer, so it is not known which jobs are idle: repeat the "
+		    "request",
+		    listing->sessions.question.silent);
+}
+
 /* End the page. The next page begins at cursor; NULL: there is none. */
 static void
 list_answer(struct call *call, const char *cursor)
 {
 	struct listing *listing = call->state;
 
-	if (page_end(&listing->page, cursor))
-		caller_confirm(call, list_send);
+	snprintf(listing->cursor, sizeof(listing->cursor), "%s", cursor != NULL ? cursor : "");
+	walk_end(&listing->walk); /* others can list while the sessions are counted */
+	if (listing->count == 0 || listing->kind != RECORD_JOB)
+		list_end(call);
 	else
-		call_refuse(call, 500, NULL, "memory is short");
+		job_sessions_count(
+		    &listing->sessions, call, listing->jobs, listing->count, list_counted);
 }
 
 /* The page is full; the next one begins after its last item. */
@@ -89,6 +139,17 @@ list_cut(struct call *call)
 	list_answer(call, cursor);
 }
 
+/* Room for a full page of jobs. False when memory is short. */
+static bool
+list_make_room(struct listing *listing)
+{
+	if (listing->kind != RECORD_JOB)
+		return true;
+	listing->items = calloc(listing->query.limit, sizeof(*listing->items));
+	listing->jobs = calloc(listing->query.limit, sizeof(*listing->jobs));
+	return listing->items != NULL && listing->jobs != NULL;
+}
+
 /* Add a record. False after answering: the page was full, or memory is short. */
 static bool
 list_add(struct call *call, const struct record *record, const struct store_cursor *place)
@@ -103,12 +164,16 @@ list_add(struct call *call, const struct record *record, const struct store_curs
 		return false;
 	}
 	view = view_record(record, control->setup->settings.public_url);
-	result = page_add(&listing->page, view);
+	result = page_add(&listing->page, view,
+	    record->kind == RECORD_JOB ? &listing->items[listing->count] : NULL);
 	json_decref(view);
 	switch (result) {
 	case PAGE_ADDED:
 		events_shown(control->events, record);
 		listing->last = *place;
+		if (record->kind == RECORD_JOB)
+			memcpy(listing->jobs[listing->count].id, record->job.id.at,
+			    record->job.id.len);
 		listing->count++;
 		return true;
 	case PAGE_FULL:
@@ -173,10 +238,12 @@ list_begin(struct call *call, const unsigned char *key)
 	struct listing *listing = call->state;
 	struct input_error error;
 
-	if (query_parse(call->query, listing->kind, key, &listing->query, &error))
+	if (!query_parse(call->query, listing->kind, key, &listing->query, &error))
+		handler_refuse_input(call, &error);
+	else if (list_make_room(listing))
 		walk_begin(&control->walks, &listing->walk, call, list_step);
 	else
-		handler_refuse_input(call, &error);
+		call_refuse(call, 500, NULL, "memory is short");
 }
 
 /* For a caller with a scope: the key for sealed cursors depends on the store's mint key. */

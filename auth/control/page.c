@@ -43,7 +43,7 @@ begin(struct page *page)
 }
 
 enum page_result
-page_add(struct page *page, const json_t *item)
+page_add(struct page *page, const json_t *item, struct page_item *placed)
 {
 	size_t len = item != NULL ? json_dumpb(item, NULL, 0, JSON_COMPACT) : 0;
 	bool first = page->len <= sizeof(head) - 1;
@@ -56,8 +56,58 @@ page_add(struct page *page, const json_t *item)
 		return PAGE_FAILED;
 	if (!first)
 		page->text[page->len++] = ',';
+	if (placed != NULL)
+		*placed = (struct page_item){.begin = page->len, .end = page->len + len};
 	page->len += json_dumpb(item, page->text + page->len, len, JSON_COMPACT);
 	return PAGE_ADDED;
+}
+
+static void
+append(struct page *page, const char *text, size_t len)
+{
+	memcpy(page->text + page->len, text, len);
+	page->len += len;
+}
+
+#define NUMBER_MAX 24 /* bytes of a number and of the end of its object, with the NUL */
+
+static void
+append_item(struct page *page, const char *text, const struct page_item *item)
+{
+	static const char none[] = "null}";
+	size_t len = item->end - item->begin, kept = len - strlen(none);
+	char number[NUMBER_MAX];
+
+	text += item->begin;
+	if (!item->has_number || len < strlen(none) ||
+	    memcmp(text + kept, none, strlen(none)) != 0) {
+		append(page, text, len);
+		return;
+	}
+	append(page, text, kept);
+	append(page, number,
+	    (size_t)snprintf(number, sizeof(number), "%llu}", (unsigned long long)item->number));
+}
+
+bool
+page_replace(struct page *page, const struct page_item *items, size_t count)
+{
+	struct page made = {0};
+
+	if (!begin(&made) || !grow(&made, page->len + count * NUMBER_MAX)) {
+		free(made.text);
+		return false;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (items[i].is_left_out)
+			continue;
+		if (made.len > sizeof(head) - 1)
+			append(&made, ",", 1);
+		append_item(&made, page->text, &items[i]);
+	}
+	free(page->text);
+	*page = made;
+	return true;
 }
 
 bool

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define PAGE_BYTES (2u << 20) /* of the whole answer; only a single record may be larger */
 
@@ -16,11 +17,26 @@ struct page {
 
 enum page_result { PAGE_ADDED, PAGE_FULL, PAGE_FAILED };
 
+/* Where the text of an item is in its page, and what is to become of it (page_replace). */
+struct page_item {
+	size_t begin, end;
+	bool has_number; /* `number` replaces the null that its last member is */
+	bool is_left_out;
+	uint64_t number;
+};
+
 /*
- * Add an item; PAGE_FULL when the page would become too long. PAGE_FAILED when memory is short, or
- * item is NULL.
+ * Add an item, and say in *placed (may be NULL) where it is; PAGE_FULL when the page would become
+ * too long. PAGE_FAILED when memory is short, or item is NULL.
  */
-enum page_result page_add(struct page *page, const json_t *item);
+enum page_result page_add(struct page *page, const json_t *item, struct page_item *placed);
+
+/*
+ * Write the numbers of the items, which are all of the page in their order, and leave some out.
+ * Before page_end; the page may become longer than PAGE_BYTES by the digits. False when memory is
+ * short; the page stays as it is.
+ */
+bool page_replace(struct page *page, const struct page_item *items, size_t count);
 
 /*
  * End the page: text becomes a complete JSON object with a NUL at its end. cursor is where the next

@@ -130,6 +130,8 @@ view_field(const struct record_field *field, const struct record *record, const 
 	case AS_MOMENT:
 	case AS_USED:
 		return view_moment(*(const uint64_t *)member);
+	case AS_COUNT:
+		return json_integer((json_int_t)(*(const uint64_t *)member - 1));
 	case AS_NUMBER:
 		return json_integer((json_int_t) * (const uint64_t *)member);
 	case AS_ROLE:
@@ -170,7 +172,8 @@ view_fields(const struct record *record, unsigned uses, const char *public_url)
 		if ((field->uses & uses) == 0 || (none && !field->is_nullable) ||
 		    ((field->form == AS_JOB_URL || field->form == AS_PORT_URLS) &&
 			public_url == NULL) ||
-		    (field->form == AS_USED && (uses & USE_EXPORT) != 0))
+		    ((field->form == AS_USED || field->form == AS_COUNT) &&
+			(uses & USE_EXPORT) != 0))
 			continue;
 		ok = json_object_set_new(view, field->name,
 			 none ? json_null() : view_field(field, record, public_url)) == 0;

@@ -27,11 +27,24 @@ worker_connection_close(struct worker_connection *worker)
 	free(worker);
 }
 
+static void
+give(struct worker_connection *worker, const void *order, size_t len)
+{
+	if (send(worker->fd, order, len, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)len)
+		shutdown(worker->fd, SHUT_RDWR);
+}
+
 void
 worker_connection_give(struct worker_connection *worker, const struct session_order *order)
 {
-	if (send(worker->fd, order, sizeof(*order), MSG_DONTWAIT | MSG_NOSIGNAL) != sizeof(*order))
-		shutdown(worker->fd, SHUT_RDWR);
+	give(worker, order, sizeof(*order));
+}
+
+void
+worker_connection_give_count(
+    struct worker_connection *worker, const struct session_count_order *order)
+{
+	give(worker, order, sizeof(*order));
 }
 
 /* ---- what workers say ---- */

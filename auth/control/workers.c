@@ -18,6 +18,11 @@
 #define QUESTIONS_SCOPED_MAX 8	/* of these, of tokens with a label selector */
 #define QUESTIONS_RELATED_MAX 4 /* of these, of such with a label in common */
 
+/* Of those that count, of callers with tokens; they are put among the others. */
+#define COUNTS_MAX 16
+#define COUNTS_SCOPED_MAX 8
+#define COUNTS_OF_TOKEN_MAX 4
+
 static void go_on(struct workers *workers);
 
 static void
@@ -46,7 +51,6 @@ answer(struct workers *workers)
 
 	workers->asked = NULL;
 	TAILQ_REMOVE(&workers->questions, question, link);
-	workers->question_count--;
 	evtimer_del(workers->timer);
 	if (!TAILQ_EMPTY(&workers->questions))
 		begin(workers);
@@ -108,7 +112,11 @@ put(struct workers *workers, struct session_question *question, struct worker_co
 		order.filter.before = question->from.serial;
 	if (order.most > 0)
 		order.most -= question->count;
-	worker_connection_give(worker, &order);
+	if (question->jobs != NULL)
+		worker_connection_give_count(
+		    worker, &(struct session_count_order){order, *question->jobs});
+	else
+		worker_connection_give(worker, &order);
 	start_timer(workers, PATIENCE_MS);
 }
 
@@ -198,7 +206,7 @@ question_found(struct worker_connection *worker, struct session *session)
 	struct session_question *question = TAILQ_FIRST(&worker->workers->questions);
 	const struct session_id id = {worker->id, session->serial};
 
-	if (question->order.cuts ||
+	if (question->order.cuts || question->jobs != NULL ||
 	    (question->order.most > 0 && question->count >= question->order.most))
 		return;
 	question_make_safe(session);
@@ -216,7 +224,9 @@ question_ended(struct worker_connection *worker, const struct session_message *m
 	workers->asked = NULL;
 	if (question->order.cuts)
 		question->count += message->end.count;
-	if (message->end.more) {
+	for (uint32_t i = 0; question->jobs != NULL && i < question->jobs->count; i++)
+		question->counts[i] += message->end.counts[i];
+	if (question->jobs == NULL && message->end.more) {
 		question->more = true;
 		answer(workers);
 	} else {
@@ -250,7 +260,6 @@ workers_ask(struct workers *workers, struct session_question *question)
 	question->more = false;
 	question->silent = 0;
 	TAILQ_INSERT_TAIL(&workers->questions, question, link);
-	workers->question_count++;
 	if (TAILQ_FIRST(&workers->questions) == question)
 		begin(workers);
 }
@@ -259,19 +268,40 @@ bool
 workers_are_busy(const struct workers *workers, const struct session_question *question)
 {
 	const struct session_question *other;
-	size_t scoped = 0, related = 0;
+	size_t count = 0, scoped = 0, related = 0;
 
 	TAILQ_FOREACH(other, &workers->questions, link)
 	{
+		if (other->jobs != NULL)
+			continue;
 		if (slice_equal(other->by, question->by))
 			return true;
+		count++;
 		scoped += other->order.filter.scoped != 0;
 		related += other->scope != NULL && question->scope != NULL &&
 			   scope_shares(other->scope, question->scope);
 	}
-	return workers->question_count >= QUESTIONS_MAX ||
+	return count >= QUESTIONS_MAX ||
 	       (question->order.filter.scoped &&
 		   (scoped >= QUESTIONS_SCOPED_MAX || related >= QUESTIONS_RELATED_MAX));
+}
+
+bool
+workers_count_too_much(const struct workers *workers, const struct session_question *question)
+{
+	const struct session_question *other;
+	size_t count = 0, scoped = 0, of_token = 0;
+
+	TAILQ_FOREACH(other, &workers->questions, link)
+	{
+		if (other->jobs == NULL || other->by.len == 0)
+			continue;
+		count++;
+		scoped += other->scope != NULL;
+		of_token += slice_equal(other->by, question->by);
+	}
+	return count >= COUNTS_MAX || of_token >= COUNTS_OF_TOKEN_MAX ||
+	       (question->scope != NULL && scoped >= COUNTS_SCOPED_MAX);
 }
 
 void

@@ -33,6 +33,9 @@ struct session_question {
 	 * as silent. NULL: somebody does.
 	 */
 	bool (*is_abandoned)(const struct session_question *question);
+	/* The jobs whose sessions are counted, and where the counts are added; NULL: none are. */
+	const struct session_jobs *jobs;
+	uint64_t *counts;
 	/* A session: of the worker of this number and index. May not be NULL if the order lists. */
 	void (*found)(struct session_question *question, const struct session_id *id,
 	    unsigned index, const struct session *session);
@@ -71,6 +74,10 @@ void workers_ask(struct workers *workers, struct session_question *question);
  * selectors have a label in common leave room for other selectors.
  */
 bool workers_are_busy(const struct workers *workers, const struct session_question *question);
+
+/* The same for a question that counts: a token may have several of them, and they take no room from
+ * others. */
+bool workers_count_too_much(const struct workers *workers, const struct session_question *question);
 
 /* What those who watch are told. Only `worker` may be called from within the functions of this
  * header: when an order cannot be given to a worker, it is gone. */

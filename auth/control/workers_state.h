@@ -40,11 +40,10 @@ struct workers {
 	all;					  /* in the order of their ids; new ones are last */
 	size_t count;				  /* of these */
 	TAILQ_HEAD(, session_question) questions; /* the first one is being answered */
-	size_t question_count;
-	uint64_t wait_until_ms;		 /* for workers to connect; 0: it does not wait */
-	struct worker_connection *asked; /* whose answer is awaited, or NULL */
-	uint32_t last;			 /* the worker that was asked last */
-	bool none_asked;		 /* none yet */
+	uint64_t wait_until_ms;			  /* for workers to connect; 0: it does not wait */
+	struct worker_connection *asked;	  /* whose answer is awaited, or NULL */
+	uint32_t last;				  /* the worker that was asked last */
+	bool none_asked;			  /* none yet */
 	uint32_t orders;
 	struct workers_watcher watcher; /* functions are NULL: nobody watches */
 	struct watch_slot slots[SESSION_SLOTS];
@@ -79,6 +78,8 @@ void watch_told(const struct worker_connection *worker, struct session_event *ev
  * its readable event closes it later, so that callers can go on with the worker and with the list.
  */
 void worker_connection_give(struct worker_connection *worker, const struct session_order *order);
+void worker_connection_give_count(
+    struct worker_connection *worker, const struct session_count_order *order);
 
 /* Close the connection, and free it. Not from within a message of this worker. */
 void worker_connection_close(struct worker_connection *worker);

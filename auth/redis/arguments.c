@@ -186,6 +186,7 @@ arguments_add_field(
 		return;
 	case AS_ID:
 	case AS_USED:
+	case AS_COUNT:
 	case AS_JOB_URL:
 	case AS_PORT_URLS:
 	case AS_VALUE:

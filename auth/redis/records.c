@@ -196,6 +196,7 @@ decode_field(const struct record_field *field, const struct hash *hash, struct r
 		break;
 	case AS_ID:
 	case AS_USED:
+	case AS_COUNT:
 	case AS_JOB_URL:
 	case AS_PORT_URLS:
 	case AS_VALUE:

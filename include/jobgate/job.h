@@ -85,6 +85,11 @@ struct job {
 	 */
 	uint64_t last_request_ms;
 	bool use_unknown; /* the store did not let it be read */
+	/*
+	 * One more than the sessions that run at the job at this gateway; 0: not counted. Only the
+	 * control API counts them.
+	 */
+	uint64_t sessions;
 };
 
 /* True for no text (at is NULL), and for "public". */

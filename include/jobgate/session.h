@@ -17,13 +17,13 @@
  * structs below, sent as it lies in memory: both ends are on one machine, but one may be of the
  * binary before an upgrade.
  * A worker first says hello; then it gets one order at a time, and answers with any number of
- * sessions and one end. An order that comes during the answer to another replaces it. An order to
- * watch is no such order: it is confirmed at once, and from then on the worker tells of sessions
- * that begin and end.
- * Either end checks what it reads: a bool could have bytes that are neither true nor false, so
- * flags are uint8_t, where any value but 0 is true.
+ * sessions and one end, or, if the order is to count, with the end alone. An order that comes
+ * during the answer to another replaces it. An order to watch is no such order: it is confirmed at
+ * once, and from then on the worker tells of sessions that begin and end. Either end checks what it
+ * reads: a bool could have bytes that are neither true nor false, so flags are uint8_t, where any
+ * value but 0 is true.
  */
-#define SESSION_PROTOCOL 3 /* another layout or meaning of any message has another number */
+#define SESSION_PROTOCOL 4 /* another layout or meaning of any message has another number */
 
 enum session_state {
 	SESSION_WAITING,    /* its job is not up */
@@ -74,12 +74,27 @@ enum session_watch {
 struct session_order {
 	uint32_t number; /* of the order; its answer has the same */
 	uint8_t cuts;	 /* flag: end these sessions; else list them, the youngest first */
+	uint8_t counts;	 /* flag: count sessions by job (struct session_count_order) */
 	uint8_t watch;	 /* enum session_watch */
 	uint8_t slot;
 	/* With cuts: CLOCK_MONOTONIC; a worker that was stopped ends nothing later than this. */
 	uint64_t until_ms;
 	uint64_t most; /* listed at most; 0: any number */
 	struct session_filter filter;
+};
+
+#define SESSION_JOBS_MAX 128
+
+/* The jobs whose sessions an order is to count; texts end with NUL. */
+struct session_jobs {
+	uint32_t count;
+	char ids[SESSION_JOBS_MAX][JOB_ID_MAX + 1];
+};
+
+/* A message to a worker, in place of struct session_order: count the sessions at each job. */
+struct session_count_order {
+	struct session_order order; /* its number, and `counts` */
+	struct session_jobs jobs;
 };
 
 #define SESSION_METHOD_MAX 16
@@ -144,6 +159,7 @@ struct session_message {
 		struct {
 			uint64_t count; /* of sessions that were listed, or cut */
 			uint8_t more;	/* flag: there are more than were to be listed */
+			uint32_t counts[SESSION_JOBS_MAX]; /* of sessions at each job */
 		} end;
 	};
 };

@@ -11,7 +11,8 @@ struct running_walk {
 	struct exchange_context *context;
 	struct session_order order;
 	struct running_scope scope;
-	struct running place; /* in the list, in front of the next exchange */
+	struct running place;	   /* in the list, in front of the next exchange */
+	struct running_jobs *jobs; /* it counts; or NULL */
 };
 
 /* ---- what a session is ---- */
@@ -74,6 +75,16 @@ check_order(struct running_walk *walk)
 	return true;
 }
 
+static struct running_walk *
+walk_begin(struct exchange_context *context, struct running_walk *walk)
+{
+	CHECK(context->walk == NULL, exchange_context_dump, context);
+	walk->context = context;
+	context->walk = walk;
+	LIST_INSERT_HEAD(&context->running, &walk->place, link);
+	return walk;
+}
+
 struct running_walk *
 running_walk_new(struct exchange_context *context, const struct session_order *order)
 {
@@ -81,16 +92,30 @@ running_walk_new(struct exchange_context *context, const struct session_order *o
 
 	if (walk == NULL)
 		return NULL;
-	CHECK(context->walk == NULL, exchange_context_dump, context);
-	walk->context = context;
 	walk->order = *order;
-	if (!check_order(walk)) {
-		free(walk);
-		return NULL;
-	}
-	context->walk = walk;
-	LIST_INSERT_HEAD(&context->running, &walk->place, link);
-	return walk;
+	if (check_order(walk))
+		return walk_begin(context, walk);
+	free(walk);
+	return NULL;
+}
+
+struct running_walk *
+running_count_new(struct exchange_context *context, const struct session_jobs *jobs)
+{
+	struct running_walk *walk = calloc(1, sizeof(*walk));
+
+	if (walk != NULL)
+		walk->jobs = running_jobs_new(jobs);
+	if (walk != NULL && walk->jobs != NULL)
+		return walk_begin(context, walk);
+	free(walk);
+	return NULL;
+}
+
+const uint32_t *
+running_counts(const struct running_walk *walk)
+{
+	return running_jobs_counts(walk->jobs);
 }
 
 void
@@ -100,6 +125,7 @@ running_walk_free(struct running_walk *walk)
 		return;
 	LIST_REMOVE(&walk->place, link);
 	walk->context->walk = NULL;
+	free(walk->jobs);
 	free(walk);
 }
 
@@ -118,6 +144,10 @@ running_walk_next(struct running_walk *walk, size_t *left, struct session *out)
 		LIST_INSERT_AFTER(running, &walk->place, link);
 		if (!is_session(exchange) || !passes(&walk->order.filter, exchange))
 			continue;
+		if (walk->jobs != NULL) {
+			running_jobs_add(walk->jobs, route_job(&exchange->route));
+			continue;
+		}
 		records = running_find_records(exchange);
 		with_token = running_names(&walk->scope, &records);
 		if (!running_sees(&walk->scope, &records) ||

@@ -22,6 +22,14 @@ struct running_walk;
 struct running_walk *running_walk_new(
     struct exchange_context *context, const struct session_order *order);
 
+/* The same, to count the sessions at each of these jobs; it never finds a session. NULL when memory
+ * is short. */
+struct running_walk *running_count_new(
+    struct exchange_context *context, const struct session_jobs *jobs);
+
+/* What a walk that counts has counted so far, in the order of its jobs. */
+const uint32_t *running_counts(const struct running_walk *walk);
+
 enum running_step {
 	RUNNING_FOUND, /* a session that passes the filters */
 	RUNNING_PAUSE, /* none so far: *left is 0 */

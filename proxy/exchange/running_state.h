@@ -7,6 +7,7 @@
 
 /*
  * running.c           goes through the exchanges that run
+ * running_jobs.c      counts them by job
  * running_session.c   what a session shows, and to whom
  * running_watch.c     tells of sessions that begin and end
  */
@@ -23,6 +24,17 @@ running_passes(const struct exchange *exchange)
 	       (exchange->token_watch.entry != NULL ||
 		   (exchange->is_public && exchange->job_watch.entry != NULL));
 }
+
+/* Counts for some jobs, whose ids may be any texts that end with NUL. NULL when memory is short;
+ * free() ends it. */
+struct running_jobs;
+struct running_jobs *running_jobs_new(const struct session_jobs *jobs);
+
+/* A session at this job: counted, if it is one of them. */
+void running_jobs_add(struct running_jobs *jobs, struct slice job);
+
+/* The counts in the order of the jobs, SESSION_JOBS_MAX of them. */
+const uint32_t *running_jobs_counts(const struct running_jobs *jobs);
 
 /* The records of a session that runs, as they are known now; NULL: not known. */
 struct running_records {

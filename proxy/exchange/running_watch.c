@@ -107,8 +107,7 @@ find_slots(const struct running_watch *watch, const struct running_records *reco
 /* Add who heard of its beginning, whatever the records are now. A slot may have a new audience,
  * which heard nothing. */
 static void
-find_told(
-    const struct running_watch *watch, const struct told *told, struct session_event *event)
+find_told(const struct running_watch *watch, const struct told *told, struct session_event *event)
 {
 	for (unsigned slot = 0; slot < SESSION_SLOTS; slot++) {
 		if (watch->slots[slot] == NULL || told->orders < watch->since[slot])

@@ -76,7 +76,10 @@ static void
 put_end(struct channel *channel, bool more)
 {
 	channel->message =
-	    (struct session_message){.kind = SESSION_END, .end = {channel->count, more}};
+	    (struct session_message){.kind = SESSION_END, .end = {channel->count, more, {0}}};
+	if (channel->order.counts)
+		memcpy(channel->message.end.counts, running_counts(channel->walk),
+		    sizeof(channel->message.end.counts));
 	if (put(channel))
 		finish(channel);
 }
@@ -162,14 +165,17 @@ watch(struct channel *channel, const struct session_order *order)
 
 /* ---- orders ---- */
 
+/* jobs: whose sessions it is to count; NULL: it is no such order. */
 static void
-begin(struct channel *channel, const struct session_order *order)
+begin(struct channel *channel, const struct session_order *order, const struct session_jobs *jobs)
 {
 	running_walk_free(channel->walk);
 	channel->order = *order;
+	channel->order.counts = jobs != NULL;
 	channel->count = 0;
 	channel->waits = false;
-	channel->walk = running_walk_new(channel->exchanges, order);
+	channel->walk = jobs != NULL ? running_count_new(channel->exchanges, jobs)
+				     : running_walk_new(channel->exchanges, order);
 	if (channel->walk == NULL || event_add(channel->writable, NULL) != 0)
 		disconnect(channel);
 }
@@ -178,14 +184,17 @@ static void
 on_readable(evutil_socket_t fd, short what, void *ctx)
 {
 	struct channel *channel = ctx;
-	struct session_order order;
-	ssize_t got = recv(fd, &order, sizeof(order), MSG_DONTWAIT | MSG_TRUNC);
+	struct session_count_order message;
+	const struct session_order *order = &message.order;
+	ssize_t got = recv(fd, &message, sizeof(message), MSG_DONTWAIT | MSG_TRUNC);
 
 	(void)what;
-	if (got == (ssize_t)sizeof(order) && order.watch != SESSION_WATCH_NOT)
-		watch(channel, &order);
-	else if (got == (ssize_t)sizeof(order))
-		begin(channel, &order);
+	if (got == (ssize_t)sizeof(message))
+		begin(channel, order, &message.jobs);
+	else if (got == (ssize_t)sizeof(*order) && order->watch != SESSION_WATCH_NOT)
+		watch(channel, order);
+	else if (got == (ssize_t)sizeof(*order))
+		begin(channel, order, NULL);
 	else if (got >= 0 || (errno != EAGAIN && errno != EINTR))
 		disconnect(channel);
 }

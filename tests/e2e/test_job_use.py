@@ -1,15 +1,19 @@
 """Which jobs are idle (operate.md): when their last requests began, noted by workers in memory, written by the control process."""
 
+import os
+import signal
 import time
 
 import pytest
 
+from harness.checker import state_of
 from harness.control import Control
 from harness.process import eventually
 from harness.raw import Backend
 from harness.scene import request_bytes
 from harness.store import random_id
 from test_token_use import UNREACHABLE, USED, ask, is_now, minute_of
+from test_upgrade import open_tunnel
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +88,85 @@ def test_idle_since(gateway, local, records):
     local.refused(400, "GET", "/v1/jobs?idle_since=x", field="idle_since")
     local.refused(400, "GET", f"/v1/tokens?idle_since={stamp(60)}")
     assert gateway.cli("job", "list", "--idle-for", "x").status == 2
+
+
+def get_job(local, job):
+    return local.done("GET", f"/v1/jobs/{job}")
+
+
+def counts(local, query=""):
+    return {item["id"]: item["sessions"] for item in local.pages(f"/v1/jobs?{query}")}
+
+
+def test_sessions_of_each_job(gateway, local, records, scene_of):
+    """In all workers, more jobs than workers are asked for at a time; a scoped operator sees the same of its jobs."""
+    scene, team = scene_of(gateway), "team-" + random_id(6)
+    scene.job = local.job_of(url=scene.backend.url, labels={"team": team})["id"]
+    idle = [local.job_of(url=UNREACHABLE, labels={"team": team})["id"] for _ in range(140)]
+    assert get_job(local, scene.job)["sessions"] == 0 and get_job(local, idle[0])["sessions"] == 0
+    clients = [scene.new_client() for _ in range(6)]
+    for client in clients:
+        client.send(scene.request(path="/x"))
+    backends = [scene.backend.accept() for _ in clients]
+    expected = {**{job: 0 for job in idle}, scene.job: 6}
+    assert counts(local, f"label=team={team}") == expected and get_job(local, scene.job)["sessions"] == 6
+    scoped = local.by(records.token("operator", f"team={team}"))
+    assert counts(scoped) == expected and get_job(scoped, scene.job)["sessions"] == 6
+    listed = gateway.cli("job", "list", "--label", f"team={team}").out.splitlines()
+    assert listed[0].split()[-1] == "SESSIONS" and [line.split()[-1] for line in listed if line.startswith(scene.job)] == ["6"]
+    for backend in backends:
+        backend.read_request()
+        backend.answer()
+    assert [client.read_response().status for client in clients] == [200] * 6
+    assert get_job(local, scene.job)["sessions"] == 0
+
+
+def test_changes_do_not_count(local):
+    job = local.job_of(url=UNREACHABLE)
+    assert job["sessions"] is None and local.done("PATCH", f"/v1/jobs/{job['id']}", {"labels": {"a": "b"}})["sessions"] is None
+
+
+def test_a_job_with_a_running_session_is_not_idle(gateway, local, records, scene_of):
+    """An open tunnel, and an upload, of a job whose last request began long ago."""
+    minute = int(time.time() // 60)
+    stamp = lambda back: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(60 * (minute - back)))
+    scenes = [scene_of(gateway), scene_of(gateway)]
+    for scene in scenes:
+        scene.job = records.job(scene.backend.url, created_at=stamp(300))
+    records.client.zadd("jobgate:jobs", {scene.job: 1 for scene in scenes})
+    idle = lambda: {item["id"] for item in local.pages(f"/v1/jobs?idle_since={stamp(60)}")} & {scene.job for scene in scenes}
+    assert idle() == {scene.job for scene in scenes}
+    open_tunnel(scenes[0])
+    upload = scenes[1].client
+    upload.send(scenes[1].request("POST", "/up", ["Content-Length: 5"]) + b"12")
+    scenes[1].backend.accept().read_until(b"\r\n\r\n")
+    long_ago = lambda: records.client.zadd(USED, {f"job:{scene.job}": minute - 120 for scene in scenes})
+    eventually(lambda: all(job_minute(records, scene.job) for scene in scenes), "the uses")
+    long_ago()
+    assert idle() == set()
+    for scene in scenes:
+        local.done("DELETE", f"/v1/sessions?job={scene.job}")
+    eventually(lambda: [get_job(local, scene.job)["sessions"] for scene in scenes] == [0, 0], "the sessions to end")
+    long_ago()
+    assert idle() == {scene.job for scene in scenes}
+
+
+def test_a_worker_that_does_not_answer(gateways, records):
+    gateway = gateways.start({"workers": 2})
+    local, job, worker = Control(gateway.socket_path), records.job(UNREACHABLE, created_at="2024-01-01T00:00:00Z"), gateway.workers()[0]
+    records.client.zadd("jobgate:jobs", {job: 1})
+    sessions = lambda: get_job(local, job)["sessions"]
+    eventually(lambda: sessions() == 0, "all workers to be connected")
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        eventually(lambda: state_of(worker) == "T", "the worker to stop")
+        assert sessions() is None and counts(local)[job] is None
+        local.refused(503, "GET", "/v1/jobs?idle_since=2025-01-01T00:00:00Z")
+        done = gateway.cli("job", "list", "--idle-for", "1h")
+        assert done.status == 3 and "1 workers did not answer" in done.err
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    eventually(lambda: sessions() == 0, "the worker to answer again")
 
 
 def test_a_sidecars_job(gateways, records):

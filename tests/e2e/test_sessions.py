@@ -335,16 +335,17 @@ def test_a_worker_that_is_stopped_is_told_as_silent(gateways, records):
     gateway = gateways.start({"workers": 2})
     local = Control(gateway.socket_path)
     worker = gateway.workers()[0]
-    assert local.call("GET", "/v1/sessions").json["silent_workers"] == 0
+    silent = lambda: local.call("GET", "/v1/sessions").json["silent_workers"]
+    eventually(lambda: silent() == 0, "all workers to be connected")
 
     os.kill(worker, signal.SIGSTOP)
     try:
         eventually(lambda: state_of(worker) == "T", "the worker to stop")
-        assert local.call("GET", "/v1/sessions").json["silent_workers"] == 1
+        eventually(lambda: silent() == 1, "the other one to answer, and this one not")
         local.refused(503, "DELETE", "/v1/sessions?job=some")
     finally:
         os.kill(worker, signal.SIGCONT)
-    eventually(lambda: local.call("GET", "/v1/sessions").json["silent_workers"] == 0, "the worker to answer again")
+    eventually(lambda: silent() == 0, "the worker to answer again")
 
 
 def local_request(method, path):

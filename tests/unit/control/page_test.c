@@ -24,13 +24,19 @@ item(size_t len)
 }
 
 static enum page_result
-add(struct page *page, size_t len)
+add_placed(struct page *page, size_t len, struct page_item *placed)
 {
 	json_t *made = item(len);
-	enum page_result result = page_add(page, made);
+	enum page_result result = page_add(page, made, placed);
 
 	json_decref(made);
 	return result;
+}
+
+static enum page_result
+add(struct page *page, size_t len)
+{
+	return add_placed(page, len, NULL);
 }
 
 /* The number of items, and the cursor as *cursor ("" for none); frees the page. */
@@ -100,7 +106,47 @@ no_item(void **state)
 	struct page page = {0};
 
 	(void)state;
-	assert_int_equal(page_add(&page, NULL), PAGE_FAILED);
+	assert_int_equal(page_add(&page, NULL, NULL), PAGE_FAILED);
+	free(page.text);
+}
+
+/* Numbers that are known only when the page is complete. */
+static void
+numbers_are_written_later(void **state)
+{
+	struct page page = {0};
+	struct page_item items[4];
+	json_t *made;
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		made = json_pack("{s:i, s:o}", "id", i, i == 3 ? "other" : "sessions",
+		    i == 3 ? json_true() : json_null());
+		assert_int_equal(page_add(&page, made, &items[i]), PAGE_ADDED);
+		json_decref(made);
+	}
+	items[0].is_left_out = true;
+	items[1].has_number = items[3].has_number = true;
+	items[1].number = UINT64_MAX;
+	assert_true(page_replace(&page, items, 4));
+	assert_true(page_end(&page, "x"));
+	assert_string_equal(page.text, "{\"items\":[{\"id\":1,\"sessions\":18446744073709551615},{"
+				       "\"id\":2,\"sessions\":null},{"
+				       "\"id\":3,\"other\":true}],\"next_cursor\":\"x\"}");
+	free(page.text);
+}
+
+static void
+all_items_may_be_left_out(void **state)
+{
+	struct page page = {0};
+	struct page_item item;
+
+	(void)state;
+	assert_int_equal(add_placed(&page, 100, &item), PAGE_ADDED);
+	item.is_left_out = true;
+	assert_true(page_replace(&page, &item, 1) && page_end(&page, NULL));
+	assert_string_equal(page.text, "{\"items\":[],\"next_cursor\":null}");
 	free(page.text);
 }
 
@@ -112,6 +158,8 @@ main(void)
 	    cmocka_unit_test(within_its_bound),
 	    cmocka_unit_test(one_alone_may_be_larger),
 	    cmocka_unit_test(no_item),
+	    cmocka_unit_test(numbers_are_written_later),
+	    cmocka_unit_test(all_items_may_be_left_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,16 +90,18 @@ jobs(void **state)
 	    "{\"access\":null,\"affinity\":null,\"created_at\":null,"
 	    "\"health\":null,\"id\":\"j\",\"job_url\":\"http://j.x/"
 	    "\",\"labels\":{\"model\":\"base\"},"
-	    "\"last_request_at\":null,\"lease\":null,\"port_urls\":{},\"ports\":{},\"updated_at\":"
-	    "null,\"url\":null}");
+	    "\"last_request_at\":null,\"lease\":null,\"port_urls\":{},\"ports\":{},\"sessions\":"
+	    "null,"
+	    "\"updated_at\":null,\"url\":null}");
 	job->url_text = SLICE("unix:/run/j.sock");
 	job->labels.count = 0;
 	job->lease = 30;
+	job->sessions = 1; /* none run */
 	is_json(view_record(&record, ""),
 	    "{\"access\":null,\"affinity\":null,\"created_at\":null,"
 	    "\"health\":null,\"id\":\"j\",\"job_"
 	    "url\":\"\",\"labels\":{},\"last_request_at\":null,\"lease\":30,"
-	    "\"port_urls\":{},\"ports\":{},"
+	    "\"port_urls\":{},\"ports\":{},\"sessions\":0,"
 	    "\"updated_at\":null,\"url\":\"unix:/run/j.sock\"}");
 	/* The URL at which the gateway serves it is not the store's to keep. */
 	is_json(view_export(&record), "{\"access\":null,\"affinity\":null,\"created_at\":null,"
