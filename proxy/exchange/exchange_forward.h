@@ -23,9 +23,19 @@ const struct job_url *exchange_enter(
 
 /*
  * Leave the backend for that of a replica that was not tried, and keep the request in the form for
- * it. False: there is none, and all stays.
+ * it. While the request is held, all others count as not tried once all have been tried. False:
+ * there is none, and all stays.
  */
 bool exchange_change_replica(struct exchange *exchange);
+
+/*
+ * The job has other URLs now: a request that is held for one of the old ones goes to one of these.
+ * False: it is not held, or memory is short; it must not go to the old URL.
+ */
+bool exchange_follow_urls(struct exchange *exchange, const struct job *job);
+
+/* The job's URLs may have other indexes now: the request tries no other one, unless it is held. */
+void exchange_stay_at_replica(struct exchange *exchange, const struct job *job);
 
 /* True when the request goes to a URL that the job does not have any more. */
 bool exchange_left_by_job(const struct exchange *exchange, const struct job *job);

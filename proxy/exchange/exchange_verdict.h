@@ -154,6 +154,14 @@ bool exchange_may_hold(
 /* Its connection is up, or it has ended: it is not held any more. */
 void exchange_hold_ended(struct exchange *exchange);
 
+/* True while the request may still wait for a job that is not up. */
+static inline bool
+exchange_waits(const struct exchange *exchange)
+{
+	return exchange->hold_until_ms != 0 &&
+	       loop_now_ms(exchange->context->loop) < exchange->hold_until_ms;
+}
+
 /*
  * The job has no URL, and the request may be held: hold it until one of the records changes or the
  * time is over.

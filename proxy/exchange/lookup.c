@@ -340,11 +340,10 @@ exchange_follow_job(struct exchange *exchange, const struct job *job)
 		return; /* it is not for the job's backend, or not yet */
 	exchange->job_moved = exchange_left_by_job(exchange, job);
 	/* Its URLs may have other indexes now. */
-	if (exchange->tried != 0) {
-		exchange->tried = UINT16_MAX;
-		exchange->upstream_user.elsewhere = false;
-	}
-	if (exchange->job_moved && exchange_is_unsent(exchange))
+	if (exchange->tried != 0)
+		exchange_stay_at_replica(exchange, job);
+	if (exchange->job_moved && exchange_is_unsent(exchange) &&
+	    !exchange_follow_urls(exchange, job))
 		exchange_fail_retry_later(exchange, OUTCOME_CONNECT_FAILED, 503, SLICE("Job moved"),
 		    SLICE("The job no longer has the URL for which this request was meant; try "
 			  "again."),

@@ -6,6 +6,12 @@
 #include "exchange/health_checks.h"
 #include "jobgate/check.h"
 
+/*
+ * A request that is held for replicas none of which takes connections waits at one of them for this
+ * time. Then it looks at all others once more.
+ */
+#define STAY_MS 1000
+
 static struct backend *
 enter(const struct exchange *exchange, const struct job_url *target)
 {
@@ -91,6 +97,8 @@ choose(struct exchange *exchange, const struct job *job)
 	exchange->backend = backend;
 	exchange->tried |= (uint16_t)(1u << chosen);
 	exchange->upstream_user.elsewhere = untried > 1;
+	if (untried == 1)
+		exchange->upstream_user.leave_ms = loop_now_ms(exchange->context->loop) + STAY_MS;
 	return &job->replicas.items[chosen];
 }
 
@@ -128,6 +136,30 @@ exchange_enter(struct exchange *exchange, const struct request *request, const s
 	return target;
 }
 
+/* Keep the request for the target, whose backend has been entered. False: it stays at `left`. */
+static bool
+move(struct exchange *exchange, struct backend *left, const struct job_url *target)
+{
+	if (!exchange_keep_for(exchange, target)) {
+		pool_leave(exchange->backend);
+		exchange->backend = left;
+		return false;
+	}
+	exchange->target = target->hash;
+	pool_leave(left);
+	return true;
+}
+
+/* The bit of the replica to which the request goes; 0: the job does not have it any more. */
+static uint16_t
+bit_of(const struct exchange *exchange, const struct job *job)
+{
+	for (size_t i = 0; i < job->replicas.count; i++)
+		if (job->replicas.items[i].hash == exchange->target)
+			return (uint16_t)(1u << i);
+	return 0;
+}
+
 bool
 exchange_change_replica(struct exchange *exchange)
 {
@@ -143,15 +175,52 @@ exchange_change_replica(struct exchange *exchange)
 	if (answer.known != RECORD_KNOWN)
 		return false;
 	target = choose(exchange, &answer.record->job);
-	if (target == NULL)
+	if (target == NULL && exchange_waits(exchange)) {
+		exchange->tried = bit_of(exchange, &answer.record->job);
+		target = choose(exchange, &answer.record->job);
+	}
+	return target != NULL && move(exchange, left, target);
+}
+
+void
+exchange_stay_at_replica(struct exchange *exchange, const struct job *job)
+{
+	struct upstream_user *user = &exchange->upstream_user;
+
+	exchange->tried = UINT16_MAX;
+	user->elsewhere = false;
+	user->leave_ms =
+	    job->replicas.count > 0 ? loop_now_ms(exchange->context->loop) + STAY_MS : 0;
+}
+
+bool
+exchange_follow_urls(struct exchange *exchange, const struct job *job)
+{
+	struct upstream *upstream = exchange->upstream;
+	struct backend *left = exchange->backend;
+	const struct job_url *target = &job->url;
+
+	if (exchange->state != EXCHANGE_CONNECTING || exchange->kept == NULL ||
+	    !exchange_waits(exchange))
 		return false;
-	if (!exchange_keep_for(exchange, target)) {
-		pool_leave(exchange->backend);
+	exchange->tried = 0;
+	exchange->upstream_user.leave_ms = 0;
+	exchange->upstream_user.elsewhere = false;
+	if (job->replicas.count > 0)
+		target = choose(exchange, job);
+	else
+		exchange->backend = enter(exchange, target);
+	if (target == NULL || exchange->backend == NULL) {
 		exchange->backend = left;
 		return false;
 	}
-	exchange->target = target->hash;
-	pool_leave(left);
+	exchange->upstream = NULL;
+	if (upstream != NULL)
+		upstream->ops->cancel(upstream);
+	if (!move(exchange, left, target))
+		return false;
+	exchange->job_moved = false;
+	loop_defer(exchange->context->loop, &exchange->connect);
 	return true;
 }
 

@@ -75,10 +75,11 @@ exchange_send_request(struct exchange *exchange, bool fresh)
 
 	/*
 	 * The head is sent below. What allowed it must still hold now, however long ago the verdict
-	 * was and even if the worker was stopped since.
+	 * was and even if the worker was stopped since. If the job has other URLs now, the request
+	 * goes to one of them.
 	 */
 	exchange_catch_up(context);
-	if (exchange->state == EXCHANGE_ENDED)
+	if (exchange->state == EXCHANGE_ENDED || exchange->upstream != upstream)
 		return;
 	if (exchange->ends_ms != 0 && loop_now_ms(context->loop) >= exchange->ends_ms) {
 		exchange_time_over(exchange);
@@ -189,28 +190,9 @@ exchange_repeat(struct exchange *exchange, enum repeat repeat)
 	return true;
 }
 
-/*
- * No connection could be made, so nothing was sent on it: go to another replica, if there is one.
- * A client waits for two that do not answer, not for sixteen.
- */
+/* True for a failure that passes when a job has started. */
 static bool
-exchange_go_elsewhere(struct exchange *exchange, enum upstream_failure failure)
-{
-	bool timed_out = failure == UPSTREAM_CONNECT_TIMEOUT;
-
-	if (exchange->state != EXCHANGE_CONNECTING || exchange->kept == NULL ||
-	    failure == UPSTREAM_NO_SOCKET || (timed_out && exchange->connect_timed_out) ||
-	    !exchange_change_replica(exchange))
-		return false;
-	exchange->connect_timed_out = exchange->connect_timed_out || timed_out;
-	counter_add(&exchange->context->stats->backend_retries, 1);
-	loop_defer(exchange->context->loop, &exchange->connect);
-	return true;
-}
-
-/* True when the job may be starting: it takes no connections, and requests are held for that. */
-static bool
-is_starting(const struct exchange *exchange, enum upstream_failure failure)
+may_pass(enum upstream_failure failure)
 {
 	switch (failure) {
 	case UPSTREAM_REFUSED:
@@ -218,11 +200,56 @@ is_starting(const struct exchange *exchange, enum upstream_failure failure)
 	case UPSTREAM_NO_ADDRESS:
 	case UPSTREAM_CONNECT_FAILED:
 	case UPSTREAM_CONNECT_TIMEOUT:
-		return exchange->hold_until_ms != 0 ||
-		       exchange->context->options.timeouts.start > 0;
+		return true;
 	default:
 		return false;
 	}
+}
+
+/* True when the job may be starting: it takes no connections, and requests are held for that. */
+static bool
+is_starting(const struct exchange *exchange, enum upstream_failure failure)
+{
+	return may_pass(failure) &&
+	       (exchange->hold_until_ms != 0 || exchange->context->options.timeouts.start > 0);
+}
+
+/*
+ * True when no further replica is tried. A client waits for two that do not answer, not for
+ * sixteen. A request that is held tries all of them again and again, if what failed at the last one
+ * may pass: there it waits, and at each of the others it does not.
+ */
+static bool
+stays(const struct exchange *exchange, enum upstream_failure failure)
+{
+	const struct upstream_user *user = &exchange->upstream_user;
+
+	if (failure == UPSTREAM_NO_SOCKET)
+		return true;
+	if (exchange_waits(exchange))
+		return !may_pass(failure) && !user->elsewhere;
+	if (exchange->hold_until_ms != 0 && user->leave_ms != 0)
+		return true; /* its time is over */
+	return failure == UPSTREAM_CONNECT_TIMEOUT && exchange->connect_timed_out;
+}
+
+/*
+ * No connection could be made, so nothing was sent on it: go to another replica, if there is one.
+ */
+static bool
+exchange_go_elsewhere(struct exchange *exchange, enum upstream_failure failure)
+{
+	bool tried_all = exchange->upstream_user.leave_ms != 0;
+
+	if (exchange->state != EXCHANGE_CONNECTING || exchange->kept == NULL ||
+	    stays(exchange, failure) || !exchange_change_replica(exchange))
+		return false;
+	exchange->connect_timed_out =
+	    exchange->connect_timed_out || failure == UPSTREAM_CONNECT_TIMEOUT;
+	if (!tried_all)
+		counter_add(&exchange->context->stats->backend_retries, 1);
+	loop_defer(exchange->context->loop, &exchange->connect);
+	return true;
 }
 
 static enum outcome

@@ -305,8 +305,12 @@ dial_begin(struct dial *dial)
 		} else {
 			dial_fail(dial);
 		}
-	} else if (!circuit_refuses(&backend->circuit, &options->settings.circuit, now_ms) ||
-		   (dial->upstream.user->elsewhere && now_ms >= backend->circuit.redial_at_ms)) {
+	} else if (!circuit_refuses(&backend->circuit, &options->settings.circuit, now_ms)) {
+		share_lead(dial);
+		dial_start(dial);
+	} else if (dial->upstream.user->elsewhere && now_ms >= backend->circuit.redial_at_ms &&
+		   backend->dialler == NULL) {
+		backend->dialler = dial;
 		share_lead(dial);
 		dial_start(dial);
 	} else if (dial->upstream.user->elsewhere) {

@@ -290,6 +290,9 @@ bool redial_may_pass(enum upstream_failure failure);
 /* True while its request is held for a backend that takes no connections (hold_until_ms). */
 bool redial_holds(const struct dial *dial);
 
+/* When such a request goes to another backend (leave_ms); UINT64_MAX: it stays. */
+uint64_t redial_leaves_ms(const struct dial *dial);
+
 /* Queue the dial, until its own deadline at most, or that of its user; then it fails
  * (dial->failure). */
 void redial_wait(struct dial *dial);

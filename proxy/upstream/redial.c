@@ -41,6 +41,14 @@ redial_holds(const struct dial *dial)
 	return loop_now_ms(dial->pool->options.loop) < dial->upstream.user->hold_until_ms;
 }
 
+uint64_t
+redial_leaves_ms(const struct dial *dial)
+{
+	uint64_t leave_ms = dial->upstream.user->leave_ms;
+
+	return leave_ms != 0 && redial_holds(dial) ? leave_ms : UINT64_MAX;
+}
+
 void
 redial_due(struct timer *timer)
 {
@@ -59,9 +67,12 @@ redial_wait(struct dial *dial)
 	struct backend *backend = dial->backend;
 	struct loop *loop = dial->pool->options.loop;
 	uint64_t now_ms = loop_now_ms(loop), until_ms = dial->connect_by_ms;
+	const struct upstream_user *user = dial->upstream.user;
 
-	if (until_ms < dial->upstream.user->hold_until_ms)
-		until_ms = dial->upstream.user->hold_until_ms;
+	if (until_ms < user->hold_until_ms)
+		until_ms = user->hold_until_ms;
+	if (redial_leaves_ms(dial) < until_ms)
+		until_ms = redial_leaves_ms(dial);
 	backend->nameless = dial->failure == UPSTREAM_NO_ADDRESS;
 	dial_set_state(dial, DIAL_QUEUED);
 	timer_start(loop, &dial->timer, until_ms > now_ms ? until_ms - now_ms : 1);
@@ -103,7 +114,9 @@ redial_may_pass(enum upstream_failure failure)
 bool
 redial_may_wait(const struct dial *dial)
 {
-	if (redial_may_pass(dial->failure) && dial->upstream.user->elsewhere)
+	if (redial_may_pass(dial->failure) &&
+	    (dial->upstream.user->elsewhere ||
+		redial_leaves_ms(dial) <= loop_now_ms(dial->pool->options.loop)))
 		return false;
 	if (dial->failure != UPSTREAM_REFUSED && dial->failure != UPSTREAM_NO_SOCKET)
 		return redial_may_pass(dial->failure) && redial_holds(dial);

@@ -76,6 +76,10 @@ share_wait(struct dial *dial)
 	dial->connect_by_ms = until_ms = now_ms + options->settings.connect_ms;
 	if (until_ms < dial->upstream.user->hold_until_ms)
 		until_ms = dial->upstream.user->hold_until_ms;
+	if (redial_leaves_ms(dial) < until_ms)
+		until_ms = redial_leaves_ms(dial);
+	if (until_ms < now_ms)
+		until_ms = now_ms;
 	dial_set_state(dial, DIAL_WAITING);
 	timer_start(options->loop, &dial->timer, until_ms - now_ms);
 	return true;

@@ -161,6 +161,11 @@ struct upstream_user {
 	 * connections, even while its circuit is open; 0: as long as a dial may take.
 	 */
 	uint64_t hold_until_ms;
+	/*
+	 * While it waits so, it fails at this time, to go to another backend (same clock); 0: it
+	 * has only this one.
+	 */
+	uint64_t leave_ms;
 	/* It can go to another backend: fail at the first refusal, in place of waiting. */
 	bool elsewhere;
 };

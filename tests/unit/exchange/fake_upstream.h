@@ -145,7 +145,7 @@ static const struct upstream_ops fake_shared_ops = {
 };
 
 /* What exchanges get for each pool_acquire; zero it at first. */
-#define FAKE_ACQUIRES_MAX 4
+#define FAKE_ACQUIRES_MAX 8
 #define FAKE_BACKENDS_MAX 10
 
 struct fake_pool {

@@ -254,6 +254,123 @@ a_request_that_was_sent_goes_on(void **state)
 	assert_int_equal(world.client.status, 200);
 }
 
+/* ---- held ---- */
+
+#define HOLD_MS 30000
+
+static void
+ask_held(void)
+{
+	world.context->options.timeouts.start = HOLD_MS;
+	world.context->options.limits.connections = 10;
+	all_to_make();
+	ask_get();
+}
+
+/* How many different replicas had these pool_acquires. */
+static unsigned
+different(unsigned first, unsigned count)
+{
+	unsigned bits = 0;
+
+	for (unsigned i = first; i < first + count; i++)
+		bits |= 1u << replica_at(i);
+	return (unsigned)__builtin_popcount(bits);
+}
+
+/* It waits only at the last one, and not until the end of its time. */
+static void
+a_held_request_tries_all_again(void **state)
+{
+	const struct upstream_user *user;
+
+	(void)state;
+	ask_held();
+	for (unsigned i = 0; i < 7; i++) {
+		user = upstream()->upstream.user;
+		assert_int_equal(fake_pool.acquires, i + 1);
+		assert_int_equal(user->elsewhere, i != 2 && i != 4 && i != 6);
+		if (!user->elsewhere)
+			assert_in_range(
+			    user->leave_ms, world_now(&world) + 1, world_now(&world) + 5000);
+		assert_int_equal(world.client.ends, 0);
+		if (i < 6)
+			fail_connection(i == 3 ? UPSTREAM_CONNECT_TIMEOUT : UPSTREAM_REFUSED);
+	}
+	assert_int_equal(different(0, 3), 3);
+	assert_int_equal(different(2, 3), 3);
+	assert_int_equal(different(4, 3), 3);
+	assert_int_equal(fake_pool.entered, 1);
+	world_pass(&world, HOLD_MS);
+	fail_connection(UPSTREAM_REFUSED);
+	assert_int_equal(fake_pool.acquires, 7);
+	assert_int_equal(world.client.status, 503);
+}
+
+static void
+a_held_request_whose_time_is_over_tries_no_more(void **state)
+{
+	(void)state;
+	ask_held();
+	for (unsigned i = 0; i < 3; i++)
+		fail_connection(UPSTREAM_REFUSED);
+	assert_true(upstream()->upstream.user->elsewhere);
+	world_pass(&world, HOLD_MS);
+	fail_connection(UPSTREAM_REFUSED);
+	assert_int_equal(fake_pool.acquires, 4);
+	assert_int_equal(world.client.status, 503);
+}
+
+/* What does not pass at the last one would make it try without a pause. */
+static void
+a_failure_that_does_not_pass(void **state)
+{
+	(void)state;
+	ask_held();
+	fail_connection(UPSTREAM_NOT_VERIFIED);
+	fail_connection(UPSTREAM_REFUSED);
+	fail_connection(UPSTREAM_NOT_VERIFIED);
+	assert_int_equal(fake_pool.acquires, 3);
+	assert_int_equal(world.client.status, 502);
+}
+
+static void
+a_held_request_follows_the_urls(void **state)
+{
+	(void)state;
+	know_replicas(1);
+	ask_held();
+	assert_int_equal(fake_pool.acquires, 1);
+	the_record_changes(record_with(1, 1));
+	assert_int_equal(world.client.ends, 0);
+	assert_int_equal(fake_pool.acquires, 2);
+	assert_int_equal(fake_pool.entered, 1);
+	assert_int_equal(replica_at(1), 1);
+	the_record_changes(record_with(2, 1));
+	assert_int_equal(replica_at(2), 2);
+	fake_pool.to_make[3] = false;
+	the_record_changes(record_with(0, 2));
+	assert_int_equal(fake_pool.acquires, 4);
+	assert_string_equal(upstream()->head, heads[replica_at(3)]);
+	finish();
+}
+
+/* A change of its labels: the URLs stay, but may have other indexes. */
+static void
+a_held_request_goes_on_after_a_change(void **state)
+{
+	(void)state;
+	ask_held();
+	the_record_changes(record_with(0, 3));
+	assert_int_equal(fake_pool.acquires, 1);
+	assert_false(upstream()->upstream.user->elsewhere);
+	assert_true(upstream()->upstream.user->leave_ms > 0);
+	fail_connection(UPSTREAM_REFUSED);
+	fail_connection(UPSTREAM_REFUSED);
+	assert_int_equal(different(0, 3), 3);
+	assert_int_equal(world.client.ends, 0);
+}
+
 /* A job of one URL has nothing of this. */
 static void
 one_url(void **state)
@@ -285,6 +402,11 @@ main(void)
 	    TEST(no_other_is_tried_after_a_change),
 	    TEST(the_replica_is_removed_before_it_gets_the_request),
 	    TEST(a_request_that_was_sent_goes_on),
+	    TEST(a_held_request_tries_all_again),
+	    TEST(a_held_request_whose_time_is_over_tries_no_more),
+	    TEST(a_failure_that_does_not_pass),
+	    TEST(a_held_request_follows_the_urls),
+	    TEST(a_held_request_goes_on_after_a_change),
 	    TEST(one_url),
 	};
 
