@@ -12,10 +12,7 @@
 /* The most content of one record (RFC 8446 section 5.1). */
 #define RECORD_MAX 16384
 
-/*
- * The most bytes that wait unsent: a record, and automatic answers to a peer that sends without
- * reading.
- */
+/* The most bytes that wait unsent: a record, and automatic answers to a peer that does not read. */
 #define UNSENT_MAX (256 * 1024)
 
 /* A peer that sends this much without any content (key updates, empty records) is an attacker. */
@@ -33,8 +30,7 @@ struct tls {
 	struct conn *conn;
 	char *unsent; /* bytes [unsent_start, unsent_end) are in use */
 	size_t unsent_start, unsent_end;
-	size_t
-	    record_end; /* where the last record of content ends among them; 0: it is not there */
+	size_t record_end;     /* where the last record of content ends in unsent; 0: not there */
 	size_t record_content; /* bytes of its content */
 	size_t quiet;	       /* bytes received since the last content */
 	size_t content;	       /* bytes of content, both ways, since key_updates was 0 */
@@ -161,6 +157,14 @@ bio_method(void)
 
 /* ---- sessions ---- */
 
+/* OpenSSL's error queue must be empty before a call. To look at it costs less than to empty it. */
+static void
+forget_errors(void)
+{
+	if (ERR_peek_error() != 0)
+		ERR_clear_error();
+}
+
 /* OpenSSL reports each message before it acts on it. */
 static void
 on_message(int sent, int version, int type, const void *message, size_t len, SSL *ssl, void *ctx)
@@ -181,15 +185,10 @@ on_message(int sent, int version, int type, const void *message, size_t len, SSL
 bool
 tls_context_init(SSL_CTX *context)
 {
-	/*
-	 * OpenSSL then reads as much as it can at once: one system call per turn instead of two per
-	 * record.
-	 */
+	/* OpenSSL then reads as much as it can: one system call per turn, not two per record. */
 	SSL_CTX_set_read_ahead(context, 1);
 	SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
-	/* Requests contain tokens: OpenSSL must wipe buffers before it frees them. */
-	SSL_CTX_set_options(
-	    context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CLEANSE_PLAINTEXT);
+	SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
 	SSL_CTX_set_security_level(context, 2);
 	SSL_CTX_set_msg_callback(context, on_message);
 	/* Also what RFC 9113 section 9.2 asks of HTTP/2: no cipher suite of its appendix A is among
@@ -290,7 +289,7 @@ tls_handshake(struct tls *tls)
 
 	if (tls->broken)
 		return IO_ERROR;
-	ERR_clear_error();
+	forget_errors();
 	tls->quiet = 0;
 	/* The tickets at the end of a handshake are separate records; send all in one piece. */
 	tls->gathering = true;
@@ -300,6 +299,9 @@ tls_handshake(struct tls *tls)
 		tls_flush(tls);
 	if (result != 1)
 		return failure(tls, result) == IO_AGAIN ? IO_AGAIN : IO_ERROR;
+	/* Requests contain tokens: OpenSSL must wipe buffers before it frees them. Those of the
+	 * handshake, 16 KiB for each message, hold no secret of a user. */
+	SSL_set_options(tls->ssl, SSL_OP_CLEANSE_PLAINTEXT);
 	note_readable(tls);
 	return IO_OK;
 }
@@ -309,7 +311,7 @@ tls_read(struct tls *tls, char *into, size_t cap, size_t *n)
 {
 	if (tls->broken)
 		return IO_ERROR;
-	ERR_clear_error();
+	forget_errors();
 	/* Read records while there is room, so that the caller handles them together. */
 	while (*n < cap && tls->conn->readable) {
 		size_t got;
@@ -415,7 +417,7 @@ tls_write(struct tls *tls, const struct iovec *pieces, int count, size_t *n)
 		return IO_ERROR;
 	if (tls->conn->unsent && tls_flush(tls) != IO_OK)
 		return tls->broken ? IO_ERROR : IO_AGAIN;
-	ERR_clear_error();
+	forget_errors();
 	while (!tls->conn->unsent && (record = next_record(&piece, end, &skip, room)).iov_len > 0) {
 		int done = SSL_write_ex(tls->ssl, record.iov_base, record.iov_len, &taken);
 
@@ -449,7 +451,7 @@ tls_end(struct tls *tls)
 		return;
 	tls->ended = true;
 	SSL_shutdown(tls->ssl);
-	ERR_clear_error();
+	forget_errors();
 	tls->shut_when_sent = tls->conn->unsent;
 }
 

@@ -1,4 +1,5 @@
-/* tls_write_test.c - what tls_write says has left, when the kernel refuses one of several records.
+/* tls_write_test.c - what tls_write says has left, when the kernel refuses one of several records;
+ * and that memory which OpenSSL frees holds no content.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,6 +11,8 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <malloc.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
@@ -41,6 +44,38 @@ __wrap_send(int fd, const void *bytes, size_t len, int flags)
 	return __real_send(fd, bytes, len, flags);
 }
 
+/* Content, and whether a block with it was freed. */
+static const char content[] = "Authorization: Bearer jgt_this_must_be_wiped";
+static bool content_freed;
+static size_t blocks_freed;
+
+static void *
+take(size_t size, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	return malloc(size);
+}
+
+static void *
+resize(void *block, size_t size, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	return realloc(block, size);
+}
+
+static void
+give_back(void *block, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	if (block != NULL && memmem(block, malloc_usable_size(block), content, sizeof(content)))
+		content_freed = true;
+	blocks_freed++;
+	free(block);
+}
+
 static void
 on_ready(struct conn *conn)
 {
@@ -66,14 +101,25 @@ give_certificate(SSL_CTX *context)
 	EVP_PKEY_free(key);
 }
 
+static void
+send_content(void)
+{
+	struct iovec piece = {(void *)content, sizeof(content)};
+	size_t n = 0;
+
+	assert_int_equal(conn_write(&ends[0], &piece, 1, &n), IO_OK);
+	assert_int_equal(n, sizeof(content));
+}
+
+/* Both ends, and their handshake; `early`: content follows it before the server's last step. */
 static int
-setup(void **state)
+set_up(bool early)
 {
 	int fds[2];
 	enum io io[2] = {IO_AGAIN, IO_AGAIN};
 
-	(void)state;
 	sends = SIZE_MAX;
+	content_freed = false;
 	loop = loop_new();
 	assert_non_null(loop);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
@@ -95,12 +141,29 @@ setup(void **state)
 	}
 	for (int turn = 0; turn < 10 && (io[0] != IO_OK || io[1] != IO_OK); turn++) {
 		for (int i = 0; i < 2; i++)
-			if (io[i] != IO_OK)
+			if (io[i] != IO_OK) {
 				io[i] = tls_handshake(ends[i].tls);
+				if (early && i == 0 && io[0] == IO_OK)
+					send_content();
+			}
 		loop_turn(loop, false);
 	}
 	assert_true(io[0] == IO_OK && io[1] == IO_OK);
 	return 0;
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	return set_up(false);
+}
+
+static int
+setup_early(void **state)
+{
+	(void)state;
+	return set_up(true);
 }
 
 static int
@@ -199,6 +262,56 @@ the_record_that_waits_is_counted(void **state)
 	assert_int_equal(all, unsent);
 }
 
+/* Read the content in two parts: what is left of it waits in OpenSSL's buffer in between. */
+static void
+read_content(void)
+{
+	char into[sizeof(content)];
+	size_t n = 0;
+
+	loop_turn(loop, false);
+	assert_int_equal(conn_read(&ends[1], into, 10, &n), IO_OK);
+	assert_int_equal(n, 10);
+	assert_int_equal(conn_read(&ends[1], into + n, sizeof(into) - n, &n), IO_OK);
+	assert_int_equal(n, sizeof(content) - 10);
+	assert_memory_equal(into, content, sizeof(content));
+}
+
+static void
+content_is_wiped(void **state)
+{
+	(void)state;
+	send_content();
+	read_content();
+	conn_close(&ends[1]);
+	assert_true(blocks_freed > 0);
+	assert_false(content_freed);
+}
+
+/* It came in one piece with the last message of the handshake. */
+static void
+content_after_the_handshake_is_wiped(void **state)
+{
+	(void)state;
+	read_content();
+	conn_close(&ends[1]);
+	assert_false(content_freed);
+}
+
+/* The connection ends before all content has been taken. */
+static void
+content_that_was_not_taken_is_wiped(void **state)
+{
+	char into[10];
+	size_t n = 0;
+
+	(void)state;
+	loop_turn(loop, false);
+	assert_int_equal(conn_read(&ends[1], into, sizeof(into), &n), IO_OK);
+	conn_close(&ends[1]);
+	assert_false(content_freed);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -209,7 +322,15 @@ main(void)
 	    TEST(records_before_the_one_that_fails_have_left),
 	    TEST(nothing_has_left_when_the_first_one_fails),
 	    TEST(the_record_that_waits_is_counted),
+	    TEST(content_is_wiped),
+	    cmocka_unit_test_setup_teardown(
+		content_after_the_handshake_is_wiped, setup_early, teardown),
+	    cmocka_unit_test_setup_teardown(
+		content_that_was_not_taken_is_wiped, setup_early, teardown),
 	};
 
+	/* Before OpenSSL takes its first block. */
+	if (CRYPTO_set_mem_functions(take, resize, give_back) != 1)
+		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
