@@ -324,7 +324,7 @@ def test_no_body_leaves_the_scope(tcp, scoped, records, body):
     api = tcp.by(scoped)
     job = api.job_of()
     assert api.call("PATCH", f"/v1/jobs/{job['id']}", body).status in (400, 403)
-    assert api.done("GET", f"/v1/jobs/{job['id']}") == job
+    assert api.job_record(job["id"]) == job
     made = api.call("POST", "/v1/jobs", body)
     assert made.status in (400, 403)
 

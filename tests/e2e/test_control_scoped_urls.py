@@ -27,7 +27,7 @@ def refused(api, url):
     job = api.job_of()
     api.refused(403, "POST", "/v1/jobs", {"url": url}, "url")
     api.refused(403, "PATCH", f"/v1/jobs/{job['id']}", {"url": url, "labels": {"x": "y"}}, "url")
-    assert api.done("GET", f"/v1/jobs/{job['id']}") == job
+    assert api.job_record(job["id"]) == job
 
 
 def taken(api, url):

@@ -48,7 +48,7 @@ def test_calls_over_tls(secure, pki, records):
     _, address = secure
     operator = Control(address, records.token("operator"), context_of(pki))
     job = operator.job_of(labels={"a": "b"})
-    assert operator.done("GET", f"/v1/jobs/{job['id']}") == job
+    assert operator.job_record(job["id"]) == job
     Control(address, None, context_of(pki)).refused(401, "GET", "/v1/jobs")
     with operator.connect() as client:
         for _ in range(3):

@@ -165,6 +165,10 @@ class Control:
     def job_of(self, **members):
         return self.done("POST", "/v1/jobs", members, 201)
 
+    def job_record(self, job_id):
+        """A job as answers to changes show it: they do not count its sessions."""
+        return {**self.done("GET", f"/v1/jobs/{job_id}"), "sessions": None}
+
     def pages(self, path, limit=None):
         """All items of a list, page by page."""
         items, cursor = [], ""
