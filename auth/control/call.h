@@ -56,6 +56,7 @@ struct call {
 	char *body;		     /* NUL-terminated; wiped at the end */
 	size_t body_len;
 	bool body_too_large;
+	bool takes_openmetrics; /* rather than the text form of Prometheus */
 	char request_id[CALL_REQUEST_ID_MAX + 1];
 
 	bool local;		  /* came by a socket that only our own user and root can use */

@@ -309,6 +309,7 @@ take_request(struct connection *connection, const evhtp_request_t *request)
 	call->body = connection->body;
 	call->body_len = connection->body_len;
 	call->body_too_large = connection->body_too_large;
+	call->takes_openmetrics = jg_accepted_openmetrics(&connection->head.accepted);
 	connection->body = NULL;
 	connection->body_len = 0;
 	call->authorizations = connection->head.authorizations;

@@ -158,6 +158,8 @@ head_field(struct head *head, struct slice name, struct slice value)
 		    head->request_id, sizeof(head->request_id), "%.*s", (int)value.len, value.at);
 	if (slice_equal_nocase(name, SLICE("X-Forwarded-For")))
 		take_client(head, value);
+	if (slice_equal_nocase(name, SLICE("Accept")))
+		jg_accepted_add(&head->accepted, value);
 	take_vouched(head, name, value);
 	if (slice_equal_nocase(name, SLICE("Authorization")))
 		return take_authorization(head, value);

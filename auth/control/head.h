@@ -2,6 +2,7 @@
 #ifndef JOBGATE_CONTROL_HEAD_H
 #define JOBGATE_CONTROL_HEAD_H
 
+#include "jobgate/accept.h"
 #include "jobgate/control_fields.h"
 #include "jobgate/slice.h"
 
@@ -31,6 +32,7 @@ struct head {
 	unsigned authorizations;
 	char *authorization; /* the first one's value; wiped and freed by head_clear */
 	bool has_length, has_coding;
+	struct accepted accepted;
 	/* From a worker that forwards a request; from other clients these are ignored. */
 	char request_id[HEAD_REQUEST_ID_MAX + 1];
 	/*

@@ -39,6 +39,7 @@ observe_metrics(struct call *call)
 	else if (control->setup->metrics == NULL)
 		call_refuse(call, 404, NULL, "there are no metrics here");
 	else
-		call_answer_text(call, 200, "text/plain; version=0.0.4; charset=utf-8",
-		    control->setup->metrics(control->setup->observe_ctx));
+		call_answer_text(call, 200,
+		    call->takes_openmetrics ? OPENMETRICS_CONTENT : PROMETHEUS_CONTENT,
+		    control->setup->metrics(control->setup->observe_ctx, call->takes_openmetrics));
 }

@@ -146,6 +146,18 @@ exchange_count_job(const struct exchange *exchange)
 		    context->options.jobs_max, &use);
 }
 
+/* A trace that its sender does not record would lead to nothing. */
+__attribute__((noinline)) static void
+exchange_leave_trace(const struct exchange *exchange)
+{
+	uint64_t us = exchange_age_us(exchange);
+
+	exemplar_note(&exchange->context->stats->exemplars[histogram_bucket(us)],
+	    exchange->trace.id, us, (uint64_t)loop_wall_us(exchange->context->loop));
+}
+
+_Static_assert(TRACE_ID_LEN == EXEMPLAR_TRACE_LEN, "an exemplar has the id of a trace");
+
 static void
 exchange_count(const struct exchange *exchange, enum outcome outcome)
 {
@@ -164,10 +176,13 @@ exchange_count(const struct exchange *exchange, enum outcome outcome)
 		    1);
 	counter_add(&stats->bytes_in, exchange->bytes_in);
 	counter_add(&stats->bytes_out, exchange->bytes_out);
-	if (exchange->state == EXCHANGE_TUNNEL)
+	if (exchange->state == EXCHANGE_TUNNEL) {
 		counter_add(&stats->tunnels, (uint64_t)-1);
-	else
-		histogram_add(&stats->timed[TIMED_TOTAL], exchange_age_us(exchange));
+		return;
+	}
+	histogram_add(&stats->timed[TIMED_TOTAL], exchange_age_us(exchange));
+	if (exchange->traced && exchange->trace.sampled)
+		exchange_leave_trace(exchange);
 }
 
 void

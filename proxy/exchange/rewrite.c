@@ -8,6 +8,7 @@
 #include "http/head.h"
 #include "http/names.h"
 #include "http/write.h"
+#include "jobgate/accept.h"
 #include "net/address.h"
 
 struct slice
@@ -447,13 +448,20 @@ bool
 rewrite_control(struct request *request, const struct rewrite *rewrite, const char *secret,
     struct rewritten *out)
 {
+	struct accepted accepted = {0};
+
 	out->extra = (struct fields){out->items, 0};
 	out->used = 0;
 	request->authority = (struct slice){0};
 	request->upgrade = (struct slice){0};
-	for (size_t i = 0; i < request->fields.count; i++)
+	for (size_t i = 0; i < request->fields.count; i++) {
 		request->fields.items[i].dropped = true;
+		if (request->fields.items[i].id == FIELD_ACCEPT)
+			jg_accepted_add(&accepted, request->fields.items[i].value);
+	}
 	add(out, SLICE(CONTROL_FIELD_SECRET), slice_of(secret));
+	if (jg_accepted_openmetrics(&accepted))
+		add(out, SLICE("Accept"), SLICE(OPENMETRICS_TYPE));
 	add(out, SLICE("X-Request-Id"), rewrite->request_id);
 	if (rewrite->address != NULL && !add_address(out, rewrite->address))
 		return false;

@@ -46,6 +46,10 @@ trace_parse(struct slice text, struct trace *out)
 		return false;
 	memcpy(out->id, at + 3, TRACE_ID_LEN);
 	memcpy(out->parent, at + PARENT_AT, TRACE_PARENT_LEN);
+	/* The lowest bit of the flags, in hex digits (section 3.2.2.5.1). */
+	out->sampled =
+	    (at[FLAGS_AT + 1] <= '9' ? at[FLAGS_AT + 1] - '0' : at[FLAGS_AT + 1] - 'a' + 10) % 2 !=
+	    0;
 	return true;
 }
 

@@ -10,6 +10,7 @@
 struct trace {
 	char id[TRACE_ID_LEN];	       /* of the whole trace */
 	char parent[TRACE_PARENT_LEN]; /* of the span that sent the request */
+	bool sampled;		       /* its sender records it */
 };
 
 /*

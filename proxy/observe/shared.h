@@ -10,6 +10,7 @@
 #include "jobgate/message.h"
 #include "jobgate/outcome.h"
 #include "observe/counter.h"
+#include "observe/exemplar.h"
 #include "observe/job_stats.h"
 #include "observe/replica_health.h"
 #include "observe/uses.h"
@@ -26,14 +27,20 @@ struct histogram {
 	counter sum_us;
 };
 
-static inline void
-histogram_add(struct histogram *histogram, uint64_t us)
+static inline unsigned
+histogram_bucket(uint64_t us)
 {
 	/* The bits of (us - 1) / 64: 0 up to 64, 1 up to 128, 2 up to 256 ... */
 	uint64_t over = us > 0 ? (us - 1) / HISTOGRAM_FIRST_US : 0;
 	unsigned bits = over > 0 ? 64 - (unsigned)__builtin_clzll(over) : 0;
 
-	counter_add(&histogram->buckets[bits < HISTOGRAM_BOUNDS ? bits : HISTOGRAM_BOUNDS], 1);
+	return bits < HISTOGRAM_BOUNDS ? bits : HISTOGRAM_BOUNDS;
+}
+
+static inline void
+histogram_add(struct histogram *histogram, uint64_t us)
+{
+	counter_add(&histogram->buckets[histogram_bucket(us)], 1);
 	counter_add(&histogram->sum_us, us);
 }
 
@@ -128,6 +135,7 @@ struct worker_stats {
 	counter cache_hits, cache_misses, cache_entries, cache_evictions, invalidations,
 	    bad_records, records_watched;
 	struct histogram timed[TIMED_COUNT];
+	struct exemplar exemplars[HISTOGRAM_BOUNDS + 1]; /* of the buckets of TIMED_TOTAL */
 	struct log_losses access_log, service_log;
 	struct uses uses;		       /* of tokens; not cleared, the next worker goes on */
 	struct job_counts jobs[JOB_SLOTS + 1]; /* the same */

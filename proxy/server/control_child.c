@@ -10,6 +10,7 @@
 #include "limits/usage.h"
 #include "net/resolve.h"
 #include "observe/metrics.h"
+#include "observe/openmetrics.h"
 #include "server/supervisor.h"
 
 /* Time for the control process to end before it is killed. */
@@ -43,11 +44,12 @@ more_metrics(void *ctx, FILE *out)
 }
 
 static char *
-control_metrics(void *ctx)
+control_metrics(void *ctx, bool openmetrics)
 {
 	const struct supervisor *supervisor = ctx;
+	char *text = metrics_render(supervisor->stats, JOBGATE_VERSION, more_metrics, ctx);
 
-	return metrics_render(supervisor->stats, JOBGATE_VERSION, more_metrics, ctx);
+	return openmetrics ? openmetrics_render(text, supervisor->stats) : text;
 }
 
 static void

@@ -6,10 +6,11 @@ import subprocess
 import time
 
 import pytest
+from prometheus_client.openmetrics import parser as openmetrics_parser
 
 from harness.gateway import REPOSITORY, binary
 from harness.process import eventually, free_port
-from harness.raw import Cut
+from harness.raw import Client, Cut
 
 DEPLOYED = REPOSITORY / "deploy" / "observability"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -39,6 +40,48 @@ def test_promtool_finds_nothing_to_complain_of(busy, scene_of):
     assert status == 200
     checked = promtool("check", "metrics", input=text)
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
+
+
+ACCEPT = "Accept: application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+
+
+def openmetrics_of(gateway):
+    """The families, as the parser of another implementation reads them."""
+    with Client(("127.0.0.1", gateway.metrics_port)) as client:
+        answer = client.exchange(f"GET /metrics HTTP/1.1\r\nHost: x\r\n{ACCEPT}\r\n\r\n".encode())
+    assert answer.status == 200 and answer.field("content-type") == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    return {family.name: family for family in openmetrics_parser.text_string_to_metric_families(answer.body.decode())}
+
+
+@pytest.fixture(scope="module")
+def traced(module_gateways):
+    return module_gateways.start({"workers": 2, "metrics": {"jobs_max": 2}})
+
+
+def test_openmetrics_with_exemplars(traced, scene_of):
+    """Who asks for it gets OpenMetrics, with the traces of recent requests that their senders record; it has what the other form has."""
+    scene, trace = scene_of(traced), "c" * 32
+    for flags, sent in (("00", "d" * 32), ("01", trace)):
+        scene.relay(fields=[f"traceparent: 00-{sent}-{PARENT}-{flags}"])
+    scene.relay()
+    families = openmetrics_of(traced)
+    buckets = [sample for sample in families["jobgate_request_duration_seconds"].samples if sample.name.endswith("_bucket")]
+    exemplars = [(sample.exemplar, float(sample.labels["le"])) for sample in buckets if sample.exemplar]
+    assert {exemplar.labels["trace_id"] for exemplar, _ in exemplars} == {trace}
+    for exemplar, bound in exemplars:
+        assert bound / 2 < exemplar.value <= bound or exemplar.value <= bound == 0.000064
+        assert abs(float(exemplar.timestamp) - time.time()) < 600
+    assert families["jobgate_requests"].type == "counter" and families["jobgate_request_duration_seconds"].unit == "seconds"
+    assert families["jobgate_received_bytes"].unit == "bytes" and families["jobgate_connections"].type == "gauge"
+    named = {sample.name for family in families.values() for sample in family.samples}
+    assert named == {re.split(r"[{ ]", name)[0] for name in traced.metrics()}
+
+
+def test_without_asking_nobody_gets_openmetrics(traced):
+    for accept in ("*/*", "text/plain", "application/openmetrics-text;version=2.0.0, text/plain"):
+        with Client(("127.0.0.1", traced.metrics_port)) as client:
+            answer = client.exchange(f"GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\n\r\n".encode())
+        assert answer.field("content-type").startswith("text/plain; version=0.0.4") and b"# EOF" not in answer.body
 
 
 @pytest.fixture(scope="module")

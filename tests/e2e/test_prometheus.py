@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -25,7 +26,7 @@ class Prometheus:
             config = config.replace(old, new)
         (folder / "prometheus.yml").write_text(config)
         self.program = Program(["prometheus", f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}",
-                                f"--web.listen-address=127.0.0.1:{self.port}"], folder / "prometheus.log")
+                                f"--web.listen-address=127.0.0.1:{self.port}", "--enable-feature=exemplar-storage"], folder / "prometheus.log")
 
     def get(self, path, **query):
         assert self.program.running(), self.program.log()
@@ -89,3 +90,15 @@ def test_each_panel_and_each_alert_has_data(scraped, scene_of, records):
         states = {rule["name"]: (rule["health"], rule.get("lastError")) for group in server.get("rules")["groups"] for rule in group["rules"]}
         return all(health == "ok" for health, _ in states.values()) and states
     eventually(evaluated, "all alerts to be evaluated without an error")
+
+
+def test_traces_of_slow_requests_are_found(scraped, scene_of):
+    """Prometheus asks for OpenMetrics, keeps the exemplars, and gives back the trace of a request."""
+    gateway, server = scraped
+    trace = "e" * 32
+    scene_of(gateway).relay(fields=[f"traceparent: 00-{trace}-{'f' * 16}-01"])
+
+    def found():
+        series = server.get("query_exemplars", query="jobgate_request_duration_seconds_bucket", start=time.time() - 600, end=time.time() + 600)
+        return [exemplar["labels"] for one in series or [] for exemplar in one["exemplars"] if exemplar["labels"]["trace_id"] == trace]
+    assert eventually(found, "the exemplar") == [{"trace_id": trace}]

@@ -120,10 +120,10 @@ is_ready(void *ctx, char *why, size_t cap)
 }
 
 static inline char *
-some_metrics(void *ctx)
+some_metrics(void *ctx, bool openmetrics)
 {
 	(void)ctx;
-	return strdup("jobgate_up 1\n");
+	return strdup(openmetrics ? "jobgate_up 1\n# EOF\n" : "jobgate_up 1\n");
 }
 
 /* Start a control process; does not wait until it listens. */

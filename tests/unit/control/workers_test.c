@@ -45,6 +45,12 @@ observation(void **state)
 	assert_string_equal(answer.body, "jobgate_up 1\n");
 	assert_non_null(strstr(answer.head, "Content-Type: text/plain; version=0.0.4"));
 	answer_free(&answer);
+	answer = forwarded(
+	    world, "GET", "/metrics", SECRET_FIELD "Accept: application/openmetrics-text\r\n");
+	assert_string_equal(answer.body, "jobgate_up 1\n# EOF\n");
+	assert_non_null(
+	    strstr(answer.head, "Content-Type: application/openmetrics-text; version=1.0.0"));
+	answer_free(&answer);
 	forwarded_gets(world, "/readyz", SECRET_FIELD, 200);
 	*world->ready = false;
 	refused(world, "GET", "/readyz", NULL, 503, "");
