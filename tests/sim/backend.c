@@ -56,6 +56,39 @@ stamp_at(struct backend_connection *connection, uint64_t offset)
 	return end_stamp(connection->end->peer, offset);
 }
 
+/* ---- checks of its health ---- */
+
+bool
+backend_is_well(struct backend *backend, const struct end *end, const struct stamp *stamp)
+{
+	uint64_t now_ns = schedule_now_ns();
+
+	judge_check(backend->world, backend->number, end, stamp);
+	if (now_ns >= backend->sick_ns && now_ns < backend->world->scenario.duration_ns &&
+	    random_chance(&backend->random, 250))
+		backend->sick_ns = now_ns + random_between(&backend->random, 3, 25) * NS_PER_S;
+	trace_event(
+	    backend->host.name, "is checked", now_ns >= backend->sick_ns, backend->failures);
+	if (now_ns >= backend->sick_ns) {
+		backend->failures = 0;
+		return true;
+	}
+	backend->failures++;
+	backend->was_sick_ns = now_ns;
+	return false;
+}
+
+static void
+answer_check(struct backend_connection *connection)
+{
+	bool well = backend_is_well(
+	    connection->backend, connection->end, stamp_at(connection, connection->head_offset));
+
+	bytes_print(&connection->out, "HTTP/1.1 %s\r\nContent-Length: 0\r\n\r\n",
+	    well ? "200 OK" : "503 Service Unavailable");
+	message_begin(&connection->message);
+}
+
 static struct slice
 field_of(const struct message *message, const char *name)
 {
@@ -70,14 +103,21 @@ take_head(struct backend_connection *connection)
 {
 	struct backend *backend = connection->backend;
 	struct message *message = &connection->message;
+	static const char check[] = "GET " RECORDS_HEALTH " ";
 	const char *mark = message_field(message, "X-Mark");
 
 	backend->requests++;
+	if (mark == NULL && strncmp(message->head, check, sizeof(check) - 1) == 0) {
+		answer_check(connection);
+		return true;
+	}
 	if (mark == NULL) {
 		violation(connection, "a request without a mark");
 		return false;
 	}
-	if (strstr(message->head, "jgt_") != NULL || strstr(message->head, SESSION_COOKIE) != NULL)
+	if (strstr(message->head, "jgt_") != NULL ||
+	    strstr(message->head, SESSION_COOKIE) != NULL ||
+	    strstr(message->head, REPLICA_COOKIE) != NULL)
 		violation(connection, "a credential of ours");
 	connection->mark = (uint32_t)strtoul(mark, NULL, 16);
 	connection->exchange_known =

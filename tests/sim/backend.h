@@ -34,6 +34,11 @@ struct backend {
 	uint64_t left_ns[2]; /* when it sent its last two GOAWAY */
 	uint64_t closed_ns;  /* when it last closed a connection of HTTP/1 without a word of it */
 	char url[40];
+	/* Checks of its health. */
+	uint64_t sick_ns;     /* it says that it is not well until then, */
+	uint64_t was_sick_ns; /* and has last said so then */
+	unsigned failures;    /* checks in a row that it has answered so */
+	uint64_t troubled_ns; /* a fault was at work at it until then */
 	uint64_t requests;
 };
 
@@ -42,6 +47,9 @@ void backend_start(struct backend *backend, struct world *world, int number);
 /* It goes away, with its connections; and comes back. */
 void backend_stop(struct backend *backend);
 void backend_listen(struct backend *backend);
+
+/* A check of its health has come. True: it is well. */
+bool backend_is_well(struct backend *backend, const struct end *end, const struct stamp *stamp);
 
 /* Reset one of its connections; false when it has none. */
 bool backend_break_one(struct backend *backend);

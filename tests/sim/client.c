@@ -97,7 +97,7 @@ take_head(struct client *client)
 {
 	struct message *message = &client->message;
 	struct sim_exchange *exchange;
-	const char *mark = message_field(message, "X-Mark");
+	const char *mark = message_field(message, "X-Mark"), *cookie;
 
 	if (client->waiting_count == 0) {
 		client_violation(client, "an answer that it did not ask for");
@@ -123,6 +123,9 @@ take_head(struct client *client)
 	}
 	exchange->status = message->status;
 	client->refusal_len = 0;
+	cookie = message_field(message, "Set-Cookie");
+	if (client->marked && cookie != NULL)
+		client_take_cookie(client, exchange, (struct slice){cookie, strcspn(cookie, "\r")});
 	message_frame(message, exchange->plan.head_only, true);
 }
 

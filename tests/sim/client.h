@@ -7,15 +7,24 @@
 
 #include "h2_client.h"
 #include "message.h"
+#include "records.h"
 #include "stream.h"
 
 struct world;
 
 #define CLIENT_PIPELINE_MAX 4
+#define CLIENT_COOKIE_MAX 96 /* of the gateway, for a replica */
 #define CLIENT_WAITS_MAX \
 	3 /* how long one says that it waits for a job that is not up, in seconds */
 
 enum client_state { CLIENT_RESTING, CLIENT_WAITING, CLIENT_TUNNEL };
+
+/* What a browser keeps for a job: it stays at the replica that gave it. */
+struct client_cookie {
+	char text[CLIENT_COOKIE_MAX]; /* "": it has none */
+	unsigned backend;
+	uint64_t since_ns;
+};
 
 struct client {
 	struct world *world;
@@ -27,6 +36,7 @@ struct client {
 	uint32_t waiting[CLIENT_PIPELINE_MAX]; /* marks of requests without an answer yet */
 	unsigned waiting_count;
 	struct bytes out;
+	struct client_cookie cookies[RECORDS_JOBS_MAX];
 	/* the request whose content is still to be sent: the last one */
 	uint64_t content_sent;
 	struct message message;

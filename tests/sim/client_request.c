@@ -220,9 +220,10 @@ client_target(const struct client *client, const struct exchange_plan *plan, uin
 		return;
 	snprintf(path, CLIENT_TARGET_MAX, "/jobs/%s%s/%x", id,
 	    plan->port == PORT_IN_PATH ? ":" RECORDS_PORT : "", mark);
-	if (plan->port != PORT_IN_HOST)
+	if (plan->port != PORT_IN_HOST && !plan->by_host)
 		return;
-	snprintf(host, CLIENT_TARGET_MAX, "%s-" RECORDS_PORT ".localhost", id);
+	snprintf(host, CLIENT_TARGET_MAX, "%s%s.localhost", id,
+	    plan->port == PORT_IN_HOST ? "-" RECORDS_PORT : "");
 	snprintf(path, CLIENT_TARGET_MAX, "/%x", mark);
 }
 
@@ -236,6 +237,8 @@ put_head(struct client *client, const struct exchange_plan *plan, uint32_t mark)
 	bytes_print(out, "%s %s HTTP/1.1\r\nHost: %s\r\nX-Mark: %x\r\n",
 	    exchange_method(plan, mark), path, host, mark);
 	put_credential(client, plan);
+	if (plan->stays_at != 0)
+		bytes_print(out, "Cookie: a=b; %s\r\n", plan->cookie);
 	if (plan->waits_s > 0)
 		bytes_print(out, "Prefer: wait=%u\r\n", plan->waits_s);
 	if (plan->request_framing == FRAMING_LENGTH)
@@ -258,6 +261,7 @@ client_draw_plan(struct client *client, struct exchange_plan *plan)
 	draw_request(client, plan);
 	if (client->world->scenario.publics && random_chance(&client->random, 50))
 		plan->waits_s = (unsigned)random_between(&client->random, 1, CLIENT_WAITS_MAX);
+	client_draw_host(client, plan);
 	draw_faults(client, plan);
 }
 

@@ -50,6 +50,15 @@ void client_tunnel_send(struct client *client);
 /* Bytes that have come; at: the offset of the first. False: the tunnel is over. */
 bool client_tunnel_take(struct client *client, const char *content, size_t len, uint64_t at);
 
+/* ---- client_cookie.c ---- */
+
+/* Whether the request goes to the job's host, and which cookie it shows there. */
+void client_draw_host(struct client *client, struct exchange_plan *plan);
+
+/* Set-Cookie of an answer; empty: it has none. */
+void client_take_cookie(
+    struct client *client, const struct sim_exchange *exchange, struct slice field);
+
 /* ---- client_stranger.c ---- */
 
 /* Now and then it has no token: true, then it shows none. */

@@ -70,6 +70,10 @@ struct exchange_plan {
 			    0: it has another name */
 	unsigned waits_s; /* Prefer: wait; 0: it does not say */
 	enum port_form port;
+	bool by_host;	   /* a job's own host, not its path */
+	unsigned stays_at; /* 1 + the backend that its cookie for the job names; 0: it has none */
+	uint64_t stays_since_ns; /* it was given the cookie then */
+	char cookie[96];
 	uint32_t address; /* of its client, in host byte order; 0: that is not known */
 	bool tunnel, head_only, call;
 	unsigned deadline_ms; /* of a call; 0: it has none */

@@ -356,6 +356,13 @@ draw_kind(struct faults *faults)
 }
 
 static void
+note_backend(struct backend *backend, uint64_t until_ns)
+{
+	if (until_ns > backend->troubled_ns)
+		backend->troubled_ns = until_ns;
+}
+
+static void
 start_one(struct faults *faults)
 {
 	enum fault_kind kind = draw_kind(faults);
@@ -375,6 +382,8 @@ start_one(struct faults *faults)
 	faults->total++;
 	trace_event("fault", names[kind], place->which, until_ns);
 	judge_trouble(faults->world, troubles_of(kind), ends_ns);
+	if (troubles_of(kind) == TROUBLED_BACKEND)
+		note_backend(backend_of(faults->world, place->which), ends_ns);
 	alarm_set(&place->alarm, ends_ns);
 	coverage_fault_begins(kind, place->which);
 	begin(faults, kind, place->which, until_ns);

@@ -211,6 +211,7 @@ init_worker(struct gateway *gateway, unsigned slot)
 	    .control_secret = "",
 	    .stats = &gateway->shared->workers[slot],
 	    .limits = gateway->limits,
+	    .replica_places = &gateway->shared->replica_places,
 	    .owner = (uint16_t)(slot + 1),
 	    .own_sockets = no_sockets,
 	    .access_log_fd = -1,

@@ -106,6 +106,9 @@ void h2_backend_widen(struct h2_backend *connection);
 /* The time has come for the next step of an answer. The connection may be gone afterwards. */
 void h2_backend_act(struct alarm *alarm);
 
+/* The answer to a check of the backend's health. */
+void h2_backend_answer_check(struct h2_backend *connection, uint32_t id, bool well);
+
 /* This request, and all later ones that are not being answered, will not be processed. */
 void h2_backend_leave(struct h2_backend *connection);
 

@@ -158,6 +158,22 @@ put_trailers(struct h2_backend_stream *stream)
 	put_block(stream, &fields, block, true);
 }
 
+void
+h2_backend_answer_check(struct h2_backend *connection, uint32_t id, bool well)
+{
+	char block[HEAD_MAX], text[HEAD_MAX + 128];
+	struct writer fields = writer_of(block, sizeof(block)),
+		      writer = writer_of(text, sizeof(text));
+
+	if (!connection->block_sent)
+		hpack_write_start(&fields);
+	connection->block_sent = true;
+	hpack_write_status(&fields, well ? 200 : 503);
+	h2_write_block(&writer, id, H2_END_STREAM,
+	    (struct slice){block, (size_t)(fields.at - block)}, H2_FRAME_SIZE_DEFAULT);
+	h2_backend_put(connection, text, (size_t)(writer.at - text));
+}
+
 /* A frame of content; now and then padded. */
 static void
 put_data(struct h2_backend_stream *stream, const char *content, size_t len, bool ends)

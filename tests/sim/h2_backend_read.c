@@ -1,6 +1,7 @@
 /* h2_backend_read.c - what a backend that speaks HTTP/2 receives: frames, requests, windows. */
 #include <string.h>
 
+#include "browser/session.h"
 #include "h2_backend.h"
 #include "http/h2_fields.h"
 #include "trace.h"
@@ -67,12 +68,17 @@ number_of(const struct hpack_block *block, const char *name, int base)
 }
 
 static bool
+holds(struct slice text, struct slice word)
+{
+	return text.len >= word.len && memmem(text.at, text.len, word.at, word.len) != NULL;
+}
+
+static bool
 has_credential(const struct hpack_block *block)
 {
 	for (size_t i = 0; i < block->count; i++)
-		if (block->fields[i].value.len >= 4 &&
-		    memmem(block->fields[i].value.at, block->fields[i].value.len, "jgt_", 4) !=
-			NULL)
+		if (holds(block->fields[i].value, SLICE("jgt_")) ||
+		    holds(block->fields[i].value, SLICE(REPLICA_COOKIE)))
 			return true;
 	return false;
 }
@@ -119,6 +125,13 @@ take_request(struct h2_backend *connection, const struct hpack_block *block)
 
 	backend->requests++;
 	connection->last_id = id;
+	if (exchange == NULL && slice_equal(field_of(block, ":path"), SLICE(RECORDS_HEALTH))) {
+		if (!connection->goaway || id <= connection->goaway_last)
+			h2_backend_answer_check(connection, id,
+			    backend_is_well(backend, connection->end,
+				end_stamp(connection->end->peer, connection->block_at)));
+		return true;
+	}
 	if (exchange == NULL)
 		return is_bad(connection, mark, "a request without a mark");
 	if (has_credential(block))

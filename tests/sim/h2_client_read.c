@@ -93,6 +93,9 @@ take_fields(struct h2_client *h2, struct h2_client_stream *stream, const struct 
 	stream->marked = mark.len > 0;
 	stream->head_stamp = *end_stamp(h2->end->peer, h2->frame_at);
 	exchange_of(h2, stream)->status = exchange_number(status.at, status.len, 10);
+	if (stream->marked)
+		client_take_cookie(
+		    h2->client, exchange_of(h2, stream), field_of(block, "set-cookie"));
 	if (stream->marked && exchange_of(h2, stream)->plan.tunnel) {
 		trace_event(h2->client->host.name, "has a tunnel", stream->mark, stream->id);
 		stream->tunnel = true;

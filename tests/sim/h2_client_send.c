@@ -64,6 +64,8 @@ write_fields_of(
 	hpack_write_field(writer, SLICE("x-mark"), slice_of(text));
 	if (client_credential(client, plan, value))
 		hpack_write_never_indexed(writer, SLICE("authorization"), slice_of(value));
+	if (plan->stays_at != 0)
+		hpack_write_field(writer, SLICE("cookie"), slice_of(plan->cookie));
 	if (plan->waits_s > 0) {
 		snprintf(text, sizeof(text), "wait=%u", plan->waits_s);
 		hpack_write_field(writer, SLICE("prefer"), slice_of(text));

@@ -121,6 +121,8 @@ judge_forward(struct world *world, uint32_t mark, int backend, const struct end 
 		    mark, backend, (unsigned long long)stamp->sent_ns / 1000,
 		    (unsigned long long)stamp->begun_ns / 1000,
 		    (unsigned long long)window.from_ns / 1000);
+	if (exchange->seen == 1)
+		judge_choice(world, exchange, mark);
 }
 
 /* At first, then after a connection that was at its end, one that broke, and a refusal. */
@@ -190,6 +192,12 @@ store_packet_ns(const struct scenario *scenario)
 	return store->delay_ns + store->jitter_ns + gateway->delay_ns + gateway->jitter_ns;
 }
 
+uint64_t
+judge_told_ns(const struct world *world)
+{
+	return TOLD_NS + 3 * store_packet_ns(&world->scenario);
+}
+
 /*
  * While all is well with worker and store, changes before this moment have been told and have had
  * their effect: a push arrives, the record is read again, and 10 ms of the worker's time are over.
@@ -201,7 +209,7 @@ told_since_ns(const struct world *world, const struct node *node, uint64_t at_ns
 	if (world->scenario.expires ||
 	    judge_is_troubled(world, TROUBLED_STORE | TROUBLED_WORKER, at_ns))
 		return 0;
-	return node_ran_since_ns(node, at_ns, TOLD_NS + 3 * store_packet_ns(&world->scenario));
+	return node_ran_since_ns(node, at_ns, judge_told_ns(world));
 }
 
 /* What moved then has to be allowed by a state of the records that held at this moment or later. */

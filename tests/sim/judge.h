@@ -49,6 +49,10 @@ void judge_forward(struct world *world, uint32_t mark, int backend, const struct
 /* The record with this key is read; some must not be (RECORDS_UNREAD). */
 void judge_read(struct world *world, const char *key);
 
+/* A check of a backend's health has come to its end. */
+void judge_check(
+    struct world *world, int backend, const struct end *end, const struct stamp *stamp);
+
 /* A backend begins to process a request. */
 void judge_processed(struct world *world, uint32_t mark);
 

@@ -122,6 +122,7 @@ reached(
 		return state;
 	state.exists = job->exists && job->port != NO_BACKEND;
 	state.backend = job->port;
+	state.others = 0;
 	if (other == NULL || !other->exists)
 		return state;
 	if (plan->port == PORT_IN_HOST)
@@ -145,7 +146,7 @@ is_answered(
 {
 	const struct job_state state = reached(question->plan, job, other);
 
-	return (question->backend < 0 || state.backend == question->backend) &&
+	return (question->backend < 0 || records_leads_to(&state, question->backend)) &&
 	       decides(question->plan, question->token, &state, question->window, question->wanted);
 }
 
@@ -254,6 +255,23 @@ has_changed(const struct job_history *job, uint64_t from_ns, uint64_t to_ns)
 		if (job->states[i - 1].span.from_ns <= from_ns)
 			return false;
 		else if (job->states[i - 1].span.from_ns <= to_ns)
+			return true;
+	return false;
+}
+
+bool
+judge_had(const struct job_history *job, uint64_t from_ns, uint64_t to_ns, int backend)
+{
+	bool last = false;
+
+	for (size_t i = job->state_count; i > 0 && !last; i--)
+		if (held(&job->states[i - 1].span, from_ns, to_ns, &last) &&
+		    job->states[i - 1].exists && job->states[i - 1].checked &&
+		    records_leads_to(&job->states[i - 1], backend))
+			return true;
+	for (size_t i = 0; i < job->stray_count; i++)
+		if (held(&job->strays[i].span, from_ns, to_ns, &last) &&
+		    records_leads_to(&job->strays[i], backend))
 			return true;
 	return false;
 }

@@ -44,6 +44,20 @@ bool judge_holds(const struct world *world, const struct exchange_plan *plan, ui
 bool judge_is_told_rightly(
     struct world *world, uint32_t mark, const struct exchange_plan *plan, const struct told *told);
 
+/* It had a URL of this backend, and wanted it to be checked. */
+bool judge_had(const struct job_history *job, uint64_t from_ns, uint64_t to_ns, int backend);
+
+/* judge_refusal.c: how often a backend may have refused it as not processed; one has broken a
+ * connection under other requests; a worker had no descriptor left. */
+unsigned judge_refusals_at_most(const struct world *world, const struct sim_exchange *exchange);
+bool judge_was_ruined(const struct world *world, const struct sim_exchange *exchange);
+bool judge_was_closed(const struct world *world, const struct sim_exchange *exchange);
+bool judge_was_full(const struct world *world, const struct sim_exchange *exchange);
+
+/* judge_replica.c: of the first backend that sees a request, and of an answer without any. */
+void judge_choice(struct world *world, const struct sim_exchange *exchange, uint32_t mark);
+bool judge_another_was_well(const struct world *world, const struct sim_exchange *exchange);
+
 /* It shows no token of ours. */
 bool judge_shows_no_token(const struct exchange_plan *plan);
 
@@ -77,6 +91,9 @@ judge_before(uint64_t ns, uint64_t by_ns)
 {
 	return ns > by_ns ? ns - by_ns : 0;
 }
+
+/* While nothing is wrong, a change has had its effect after so long. */
+uint64_t judge_told_ns(const struct world *world);
 
 /* max_staleness */
 static inline uint64_t

@@ -7,8 +7,8 @@
 #include "world.h"
 
 /* A backend has closed a connection under other requests, or made the gateway do so. */
-static bool
-was_ruined(const struct world *world, const struct sim_exchange *exchange)
+bool
+judge_was_ruined(const struct world *world, const struct sim_exchange *exchange)
 {
 	for (unsigned i = 0; i < world->scenario.backends; i++)
 		if (world->backends[i].ruined > 0 ||
@@ -19,6 +19,16 @@ was_ruined(const struct world *world, const struct sim_exchange *exchange)
 
 #define SLOW_NS 1000000000ull /* a packet that was lost once or twice */
 
+bool
+judge_was_closed(const struct world *world, const struct sim_exchange *exchange)
+{
+	for (unsigned i = 0; i < world->scenario.backends; i++)
+		if (world->backends[i].closed_ns != 0 &&
+		    exchange->sent_ns <= world->backends[i].closed_ns + SLOW_NS)
+			return true;
+	return false;
+}
+
 /*
  * It may have been sent on a connection of HTTP/1 whose end was still on its way. A request without
  * content is sent again then, but content is not kept for such a backend.
@@ -26,11 +36,7 @@ was_ruined(const struct world *world, const struct sim_exchange *exchange)
 static bool
 met_an_end(const struct world *world, const struct sim_exchange *exchange)
 {
-	for (unsigned i = 0; i < world->scenario.backends; i++)
-		if (world->backends[i].closed_ns != 0 &&
-		    exchange->sent_ns <= world->backends[i].closed_ns + SLOW_NS)
-			return exchange->plan.request_len > 0;
-	return false;
+	return exchange->plan.request_len > 0 && judge_was_closed(world, exchange);
 }
 
 /* What the gateway keeps of content, to send it again. */
@@ -40,8 +46,8 @@ met_an_end(const struct world *world, const struct sim_exchange *exchange)
  * How often a backend may have said that it will not process the exchange. A GOAWAY also refuses
  * what is still on its way, up to SLOW_NS, in which case the backend has not seen it.
  */
-static unsigned
-refusals_at_most(const struct world *world, const struct sim_exchange *exchange)
+unsigned
+judge_refusals_at_most(const struct world *world, const struct sim_exchange *exchange)
 {
 	unsigned count = exchange->refused;
 
@@ -60,7 +66,7 @@ stays_unprocessed(const struct world *world, const struct sim_exchange *exchange
 {
 	const struct exchange_plan *plan = &exchange->plan;
 
-	return exchange->unprocessed > 1 || refusals_at_most(world, exchange) > 1 ||
+	return exchange->unprocessed > 1 || judge_refusals_at_most(world, exchange) > 1 ||
 	       (exchange->unprocessed > 0 && (plan->request_len > KEPT_MAX ||
 						 judge_job_changed(world, plan, from_ns, to_ns)));
 }
@@ -82,8 +88,8 @@ cannot_be_upgraded(const struct world *world, const struct sim_exchange *exchang
  * A worker with few descriptors had none left. It takes as many clients as it has descriptors for,
  * two for each, but the streams of one client over HTTP/2 may need many connections to backends.
  */
-static bool
-was_full(const struct world *world, const struct sim_exchange *exchange)
+bool
+judge_was_full(const struct world *world, const struct sim_exchange *exchange)
 {
 	for (unsigned i = 0; i < world->gateway.slots; i++)
 		if (world->gateway.workers[i].node.full_ns >= exchange->sent_ns)
@@ -115,7 +121,8 @@ unavailable_is_right(const struct world *world, const struct sim_exchange *excha
 	if (strcmp(exchange->title, "Job not ready") == 0)
 		return judge_holds(world, plan, from_ns, to_ns, NOT_READY, -1);
 	if (strcmp(exchange->title, "Job is starting") == 0) /* its backend refuses connections */
-		return leads_nowhere(world, plan, from_ns, to_ns) || was_full(world, exchange) ||
+		return leads_nowhere(world, plan, from_ns, to_ns) ||
+		       judge_was_full(world, exchange) ||
 		       judge_is_troubled(world, ~TROUBLED_STORE, exchange->sent_ns);
 	if (strcmp(exchange->title, "Too many tokens in use") == 0)
 		return judge_limits_full_is_right(world);
@@ -130,7 +137,7 @@ unavailable_is_right(const struct world *world, const struct sim_exchange *excha
 		troubles |= TROUBLED_BACKEND;
 	else if (strcmp(exchange->title, "Gateway busy") != 0)
 		return false;
-	else if (was_full(world, exchange))
+	else if (judge_was_full(world, exchange))
 		return true;
 	return judge_is_troubled(world, troubles, exchange->sent_ns);
 }
@@ -223,6 +230,9 @@ judge_refusal_is_right(
 	uint64_t from_ns = judge_before(exchange->sent_ns, judge_bound_ns(world));
 	const struct exchange_plan *plan = &exchange->plan;
 
+	if ((exchange->status == 502 || exchange->status == 503) &&
+	    judge_another_was_well(world, exchange))
+		return false;
 	switch (exchange->status) {
 	case 400:
 		return judge_holds(world, plan, from_ns, to_ns, BAD_CREDENTIAL, -1);
@@ -252,12 +262,12 @@ judge_refusal_is_right(
 	case 504: /* first_byte may be over before body is */
 		if (plan->desertion == STALLS_IN_CONTENT)
 			return true;
-		return plan->misdeed != MISDEED_NONE || was_full(world, exchange) ||
+		return plan->misdeed != MISDEED_NONE || judge_was_full(world, exchange) ||
 		       judge_is_troubled(world, ~TROUBLED_STORE, exchange->sent_ns);
 	case 501:
 		return cannot_be_upgraded(world, exchange, from_ns, to_ns);
 	case 502:
-		return was_ruined(world, exchange) || met_an_end(world, exchange) ||
+		return judge_was_ruined(world, exchange) || met_an_end(world, exchange) ||
 		       leads_nowhere(world, plan, from_ns, to_ns) ||
 		       plan->misdeed != MISDEED_NONE ||
 		       judge_is_troubled(world, ~TROUBLED_STORE, exchange->sent_ns);

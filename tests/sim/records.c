@@ -83,7 +83,7 @@ write_token(struct records *records, struct token_history *token, const struct t
 static void
 write_job(struct records *records, struct job_history *job, const struct job_state *state)
 {
-	char key[64], label[16];
+	char key[64], label[16], urls[RECORDS_URL_MAX];
 
 	snprintf(key, sizeof(key), "jobgate:job:%s", job->id);
 	if (!state->exists) {
@@ -97,10 +97,10 @@ write_job(struct records *records, struct job_history *job, const struct job_sta
 					     records->url_of(records->ctx, state->port), NULL});
 	else if (records->ports)
 		redis_do(records->redis, (const char *[]){"HDEL", key, "port:" RECORDS_PORT, NULL});
-	redis_do(records->redis,
-	    (const char *[]){"HSET", key, "url",
-		state->backend == NO_BACKEND ? "" : records->url_of(records->ctx, state->backend),
-		"label:team", label, NULL});
+	records_write_urls(records, state, urls);
+	redis_do(
+	    records->redis, (const char *[]){"HSET", key, "url", urls, "label:team", label, NULL});
+	records_put_replicas(records, key, state);
 	records_put_public(records, job->id, state);
 }
 
@@ -125,6 +125,7 @@ records_init(struct records *records, struct redis *redis, uint64_t seed)
 	random_bytes(&records->random, records->mint_key, sizeof(records->mint_key));
 	random_init(&records->ends_random, seed, "ends of tokens", 0);
 	random_init(&records->port_random, seed, "ports", 1);
+	random_init(&records->replica_random, seed, "replicas", 1);
 	random_init(&records->public_random, seed, "public jobs", 1);
 	write_mint(records);
 	for (unsigned i = 0; i < records->tokens; i++)
@@ -154,6 +155,7 @@ records_init(struct records *records, struct redis *redis, uint64_t seed)
 		records_draw_public(records, state);
 		state->label = (int)random_below(&records->random, RECORDS_LABELS);
 		state->backend = (int)random_below(&records->random, records->backends);
+		records_draw_replicas(records, state);
 		write_job(records, job, state);
 	}
 }
@@ -303,6 +305,12 @@ records_namesake(const struct records *records, int job)
 	return records->collides && job == 0 ? &records->job[1] : NULL;
 }
 
+bool
+records_namesake_owner(const struct records *records, int job)
+{
+	return records->collides && job == 1;
+}
+
 void
 records_change_job(struct records *records, unsigned index)
 {
@@ -329,6 +337,11 @@ records_change_job(struct records *records, unsigned index)
 	}
 	if (records->publics && random_chance(&records->public_random, 450)) {
 		records_change_public(records, state);
+		write_job(records, job, state);
+		return;
+	}
+	if (records->replicas && random_chance(&records->replica_random, 400)) {
+		records_draw_replicas(records, state);
 		write_job(records, job, state);
 		return;
 	}
@@ -424,6 +437,7 @@ records_settle(struct records *records)
 		state = records_next_job_state(records, &records->job[i]);
 		state->exists = true;
 		state->listed = state->open;
+		state->checked = false; /* checks go on for minutes after the last request */
 		if (!leads_somewhere(records, state))
 			state->backend = 0;
 		write_job(records, &records->job[i], state);

@@ -53,13 +53,18 @@ struct job_state {
 	int label;
 	int backend; /* or NO_BACKEND: it has no URL */
 	int port;    /* the backend of its port; or NO_BACKEND: it has none */
+	/* Further backends that it has URLs of, a bit for each; and whether they are checked, and
+	 * browsers stay at one of them. */
+	unsigned others;
+	bool checked, sticky;
 	/* Its record says that it is public, and the set of public jobs has it. */
 	bool open, listed;
 };
 
-#define RECORDS_PORT "8888"	/* the one that jobs may have */
-#define RECORDS_NO_PORT 9999u	/* none has this one */
-#define RECORDS_UNREAD "unread" /* so begin names that only requests without a token have */
+#define RECORDS_PORT "8888"	 /* the one that jobs may have */
+#define RECORDS_NO_PORT 9999u	 /* none has this one */
+#define RECORDS_HEALTH "/health" /* the path of a check */
+#define RECORDS_UNREAD "unread"	 /* so begin names that only requests without a token have */
 
 struct token_history {
 	char id[TOKEN_ID_LEN + 1];
@@ -84,7 +89,7 @@ struct job_history {
 
 struct records {
 	struct redis *redis;
-	struct random random, from_random, ends_random, port_random, public_random;
+	struct random random, from_random, ends_random, port_random, public_random, replica_random;
 	unsigned tokens, jobs, backends;
 	unsigned strange; /* URLs beyond those of backends: nothing can be sent to these */
 	struct token_history token[RECORDS_TOKENS_MAX];
@@ -98,6 +103,7 @@ struct records {
 	bool ports;    /* jobs have ports */
 	bool collides; /* the second job has the host of the first one's port */
 	bool publics;  /* some jobs are public */
+	bool replicas; /* jobs have several URLs */
 	bool minted;   /* values are minted, and those that are not are refused */
 	unsigned char mint_key[32];
 	uint64_t changes;	 /* so far */
@@ -149,6 +155,12 @@ unsigned records_shown_value(const struct token_history *token, unsigned value);
 
 /* The client's address (host byte order; 0: it is not known) is one of those of the token. */
 bool records_admits(const struct token_state *state, uint32_t address);
+
+/* The job has the id of a port's host. */
+bool records_namesake_owner(const struct records *records, int job);
+
+/* One of its URLs is that of this backend. */
+bool records_leads_to(const struct job_state *state, int backend);
 
 /* The job with the same host as the port of this one; NULL: there is none. */
 const struct job_history *records_namesake(const struct records *records, int job);

@@ -275,7 +275,8 @@ records_read_job(const struct records *records, struct redis_key *key, struct jo
 	if (!state->exists)
 		return;
 	state->label = (int)strtol(records_field(key, "label:team"), NULL, 10);
-	state->backend = backend_of(records, records_field(key, "url"));
+	records_read_urls(records, records_field(key, "url"), state);
+	records_read_replicas(key, state);
 	state->port = backend_of(records, records_field(key, "port:" RECORDS_PORT));
 }
 

@@ -45,6 +45,19 @@ void records_draw_ranges(struct records *records, struct token_state *state);
 const char *records_ranges_text(int ranges);
 int records_ranges_of(const char *text);
 
+#define RECORDS_URL_MAX 400
+
+/* All URLs of a job as the field has them; which backends these are. */
+void records_write_urls(
+    const struct records *records, const struct job_state *state, char out[RECORDS_URL_MAX]);
+void records_read_urls(const struct records *records, const char *text, struct job_state *state);
+
+/* Draw the further URLs of a job, also at a change; write how they are used, and read it. */
+void records_draw_replicas(struct records *records, struct job_state *state);
+void records_put_replicas(
+    const struct records *records, const char *key, const struct job_state *state);
+void records_read_replicas(struct redis_key *key, struct job_state *state);
+
 /* Draw whether a job is public: at first, and at a change. */
 void records_draw_public(struct records *records, struct job_state *state);
 void records_change_public(struct records *records, struct job_state *state);

@@ -211,6 +211,21 @@ draw_publics(struct scenario *s, uint64_t seed)
 	s->publics = random_chance(&random, 400);
 }
 
+/* Jobs have several URLs: more backends then. */
+static void
+draw_replicas(struct scenario *s, uint64_t seed)
+{
+	struct random random;
+
+	random_init(&random, seed, "replicas", 0);
+	s->replicas = random_chance(&random, 350);
+	if (!s->replicas)
+		return;
+	s->backends = (unsigned)random_between(&random, 2, SCENARIO_BACKENDS_MAX);
+	if (s->h2_backends != 0)
+		s->h2_backends = (unsigned)random_between(&random, 1, 31);
+}
+
 /* The control process, and what it waits for. Its servers must be known. */
 static void
 draw_control(struct scenario *s, uint64_t seed)
@@ -288,6 +303,7 @@ scenario_draw(struct scenario *scenario, uint64_t seed)
 	draw_control(scenario, seed);
 	draw_ports(scenario, seed);
 	draw_publics(scenario, seed);
+	draw_replicas(scenario, seed);
 	draw_visitors(scenario, &random);
 }
 

@@ -10,7 +10,7 @@
 #include "jobgate/tuning.h"
 
 #define SCENARIO_WORKERS_MAX 3
-#define SCENARIO_BACKENDS_MAX 3
+#define SCENARIO_BACKENDS_MAX 5
 #define SCENARIO_CLIENTS_MAX 24
 #define SCENARIO_VISITORS 4
 #define SCENARIO_LIMIT_PLACES 256 /* of tokens with limits; a power of two */
@@ -46,6 +46,7 @@ struct scenario {
 	bool aimed;	      /* workers are stopped often; records change just then */
 	bool ports;	      /* jobs have ports */
 	bool collides;	      /* one of them has the host of another job */
+	bool replicas;	      /* jobs have several URLs */
 	bool publics;	      /* some jobs are public, and strangers use them */
 	bool scripted;	      /* scripts delete tokens, and those that these have created */
 	bool limited;	      /* some tokens are limited to addresses */

@@ -62,6 +62,7 @@ start(struct world *world)
 	world->records.ports = world->scenario.ports;
 	world->records.collides = world->scenario.collides;
 	world->records.publics = world->scenario.publics;
+	world->records.replicas = world->scenario.replicas;
 	world->records.url_of = url_of;
 	world->records.ctx = world;
 	records_init(&world->records, store_primary(&world->store), world->seed);
