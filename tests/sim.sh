@@ -8,6 +8,7 @@
 #   tests/sim.sh --seconds S --coverage  also print all that was seen: outcomes, verdicts, transitions, faults in each state
 #   tests/sim.sh --asan ...     the same with the sanitizers' build
 #   tests/sim.sh --each-failure 1  a small run for each allocation and each call of the worker, in which it fails
+#   tests/sim.sh --gateways 1000  a large fleet without faults: how long revocations take (bench/simulated.py)
 #   tests/sim.sh --tally FILE   write "N N" there instead of printing the last line
 set -uo pipefail
 
@@ -20,7 +21,7 @@ SIM_SECONDS=${SIM_SECONDS:-60}
 tally="" preset=sim
 case "${1:-}" in
 -h | --help)
-	sed -n '2,11s/^# \{0,1\}//p' "$0"
+	sed -n '2,12s/^# \{0,1\}//p' "$0"
 	exit 0
 	;;
 --tally) tally=${2:?--tally needs a file} && shift 2 ;;
@@ -71,6 +72,16 @@ compare_redis() {
 step "simulation: the model of Redis beside redis-server"
 count build sim && count compare_redis
 
+# The same seed gives the same fleet, in which nothing is wrong.
+large_fleet() { # PRESET
+	local first second
+	first=$("build/$1/tests/sim/sim" --gateways 20 --tokens 400 --revocations 5 2>/dev/null) &&
+		second=$("build/$1/tests/sim/sim" --gateways 20 --tokens 400 --revocations 5 2>/dev/null) &&
+		[ "$first" = "$second" ] && return
+	printf '%s\n' "$first" "$second"
+	return 1
+}
+
 step "simulation: the patches of mutations fit the code"
 count tests/sim/mutations.sh --check
 
@@ -79,6 +90,8 @@ for preset in sim dev; do
 	count build "$preset" || continue
 	step "simulation: seeds that once failed ($preset)"
 	count "build/$preset/tests/sim/sim" --seeds tests/sim/seeds.txt
+	step "simulation: a fleet of 20 gateways ($preset)"
+	count large_fleet "$preset"
 	step "simulation: failing allocations and calls ($preset)"
 	count "build/$preset/tests/sim/sim" --each-failure "$([ "$preset" = sim ] && echo 10 || echo 60)"
 	step "simulation: $((SIM_SECONDS / 2)) s of new seeds ($preset)"

@@ -112,7 +112,7 @@ client_connection_dump(const struct connection *connection, struct dump *dump)
 	jg_dump_number(dump, "idle_ms", connection_idle_ms(connection));
 	jg_dump_until(
 	    dump, "timer_ms", connection->timer.due_ms, loop_now_ms(connection->downstream->loop));
-	jg_dump_flag(dump, "deferred", connection->task.queued);
+	jg_dump_flag(dump, "deferred", task_is_queued(&connection->task));
 	conn_dump(&connection->conn, dump);
 	if (connection->quota != NULL)
 		quota_dump(connection->quota, dump);

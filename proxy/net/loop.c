@@ -10,7 +10,7 @@
 #define PRIORITIES 2
 
 LIST_HEAD(seat, timer);
-STAILQ_HEAD(task_queue, task);
+TAILQ_HEAD(task_queue, task);
 
 struct loop {
 	struct event_base *base;
@@ -201,7 +201,7 @@ loop_new_tuned(const struct loop_tuning *tuning)
 
 	if (config == NULL || loop == NULL)
 		goto fail;
-	STAILQ_INIT(&loop->tasks);
+	TAILQ_INIT(&loop->tasks);
 	loop->tick_ms = tuning->tick_ms;
 	loop->seat_count = tuning->wheel_seats;
 	/*
@@ -249,19 +249,23 @@ void
 loop_defer(struct loop *loop, struct task *task)
 {
 	CHECK(task->run != NULL);
-	if (task->queued)
+	if (task_is_queued(task))
 		return;
-	task->queued = true;
-	STAILQ_INSERT_TAIL(&loop->tasks, task, link);
+	TAILQ_INSERT_TAIL(&loop->tasks, task, link);
+}
+
+static void
+take_out(struct loop *loop, struct task *task)
+{
+	TAILQ_REMOVE(&loop->tasks, task, link);
+	task->link.tqe_prev = NULL;
 }
 
 void
 loop_cancel(struct loop *loop, struct task *task)
 {
-	if (!task->queued)
-		return;
-	task->queued = false;
-	STAILQ_REMOVE(&loop->tasks, task, task, link);
+	if (task_is_queued(task))
+		take_out(loop, task);
 }
 
 /*
@@ -271,18 +275,17 @@ loop_cancel(struct loop *loop, struct task *task)
 static void
 loop_run_tasks(struct loop *loop)
 {
-	struct task last = {.queued = true};
+	struct task last;
 	struct task *task;
 
-	if (STAILQ_EMPTY(&loop->tasks))
+	if (TAILQ_EMPTY(&loop->tasks))
 		return;
-	STAILQ_INSERT_TAIL(&loop->tasks, &last, link);
-	while ((task = STAILQ_FIRST(&loop->tasks)) != &last) {
-		STAILQ_REMOVE_HEAD(&loop->tasks, link);
-		task->queued = false;
+	TAILQ_INSERT_TAIL(&loop->tasks, &last, link);
+	while ((task = TAILQ_FIRST(&loop->tasks)) != &last) {
+		take_out(loop, task);
 		task->run(task);
 	}
-	STAILQ_REMOVE_HEAD(&loop->tasks, link);
+	TAILQ_REMOVE(&loop->tasks, &last, link);
 }
 
 uint64_t
@@ -291,7 +294,7 @@ loop_turn(struct loop *loop, bool wait)
 	int flags = EVLOOP_ONCE;
 	uint64_t took_us = 0;
 
-	if (!wait || !STAILQ_EMPTY(&loop->tasks))
+	if (!wait || !TAILQ_EMPTY(&loop->tasks))
 		flags |= EVLOOP_NONBLOCK;
 	loop->began_us = 0;
 	event_base_loop(loop->base, flags);

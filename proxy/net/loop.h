@@ -60,15 +60,20 @@ int64_t loop_wall_us(struct loop *loop);
  * this turn are known. Zero it first.
  */
 struct task {
-	STAILQ_ENTRY(task) link;
-	bool queued;
+	TAILQ_ENTRY(task) link; /* tqe_prev is NULL while it is not queued */
 	void (*run)(struct task *task);
 };
+
+static inline bool
+task_is_queued(const struct task *task)
+{
+	return task->link.tqe_prev != NULL;
+}
 
 /* Queue a task; one that is queued already keeps its place. */
 void loop_defer(struct loop *loop, struct task *task);
 
-/* Remove a task from the queue, if it is queued. */
+/* Remove a task from the queue, if it is queued; the length of the queue does not matter. */
 void loop_cancel(struct loop *loop, struct task *task);
 
 /*

@@ -52,7 +52,7 @@ backend_conn_close(struct backend_conn *connection)
 	backend = connection->backend;
 	pool = connection->pool;
 	CHECK(pool->connections > 0 && backend->connections > 0, backend_conn_dump, connection);
-	CHECK(!connection->free_task.queued, backend_conn_dump, connection);
+	CHECK(!task_is_queued(&connection->free_task), backend_conn_dump, connection);
 	conn_close(&connection->conn);
 	walk_removes_connection(pool, connection);
 	LIST_REMOVE(connection, member);
@@ -122,7 +122,7 @@ backend_conn_dump(const struct backend_conn *connection, struct dump *dump)
 {
 	jg_dump_begin(dump, "backend_conn");
 	jg_dump_flag(dump, "dial", connection->dial != NULL);
-	jg_dump_flag(dump, "freed", connection->free_task.queued);
+	jg_dump_flag(dump, "freed", task_is_queued(&connection->free_task));
 	jg_dump_number(dump, "address", connection->place.index);
 	jg_dump_flag(
 	    dump, "address_gone", connection->place.version != connection->backend->version);

@@ -16,6 +16,7 @@
 #include "each_failure.h"
 #include "fleet.h"
 #include "jobgate/token.h"
+#include "large.h"
 #include "trace.h"
 #include "world.h"
 
@@ -34,6 +35,11 @@ static const char usage[] =
     "  --each-failure N  a small run for each allocation and call that may fail, or the N-th of "
     "them\n"
     "  --fail-allocation N, --fail-call N  with --seed: that small run, in which this one fails\n"
+    "  --gateways N  a fleet of N gateways, without faults: what it takes (bench/simulated.py)\n"
+    "  --tokens N, --revocations N  with --gateways: how many\n"
+    "  --costs W,C,P,A,F  with --gateways: nanoseconds of Redis for a command that wakes it up, "
+    "any\n"
+    "                other one, a push, a new connection; and until a replica is promoted\n"
     "  --redis PATH  compare the model of Redis with the redis-server at this Unix socket\n"
     "  --replica PATH  with --redis: and with its replica at this one\n";
 
@@ -116,6 +122,31 @@ run_fresh(uint64_t first, unsigned seconds, bool until_failed, bool full)
 	return fleet_report(&fleet, full);
 }
 
+/* One of those that are about a large fleet. False: it is not, or its value is wrong. */
+static bool
+large_option(int option, const char *value, struct large_options *large)
+{
+	struct redis_costs *costs = &large->costs;
+
+	switch (option) {
+	case 'g':
+		large->gateways = (unsigned)strtoul(value, NULL, 10);
+		return true;
+	case 'k':
+		large->tokens = (unsigned)strtoul(value, NULL, 10);
+		return true;
+	case 'v':
+		large->revocations = (unsigned)strtoul(value, NULL, 10);
+		return true;
+	case 'o':
+		return sscanf(value, "%u,%u,%u,%u,%" SCNu64, &costs->alone_ns, &costs->command_ns,
+			   &costs->push_ns, &costs->accept_ns, &large->promoted_ns) == 5 &&
+		       costs->alone_ns >= costs->command_ns;
+	default:
+		return false;
+	}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -126,8 +157,14 @@ main(int argc, char **argv)
 	    {"each-failure", required_argument, NULL, 'e'},
 	    {"fail-allocation", required_argument, NULL, 'a'},
 	    {"fail-call", required_argument, NULL, 'c'}, {"coverage", no_argument, NULL, 'C'},
+	    {"gateways", required_argument, NULL, 'g'}, {"tokens", required_argument, NULL, 'k'},
+	    {"revocations", required_argument, NULL, 'v'}, {"costs", required_argument, NULL, 'o'},
 	    {"redis", required_argument, NULL, 'r'}, {"replica", required_argument, NULL, 'R'},
 	    {"help", no_argument, NULL, 'h'}, {0}};
+	struct large_options large = {.tokens = 1000,
+	    .revocations = 10,
+	    .costs = {30000, 10000, 20000, 400000},
+	    .promoted_ns = NS_PER_S};
 	uint64_t seed = 0, first = 0, every = 0;
 	struct scenario small;
 	const char *file = NULL, *redis = NULL, *replica = NULL;
@@ -175,11 +212,17 @@ main(int argc, char **argv)
 			redis = optarg;
 			break;
 		default:
+			if (large_option(option, optarg, &large))
+				break;
 			fputs(usage, option == 'h' ? stdout : stderr);
 			return option == 'h' ? 0 : 2;
 		}
 	}
 	warm_up();
+	if (large.gateways > 0) {
+		large.seed = seed != 0 ? seed : 1;
+		_exit(large_run(&large) ? 0 : 1);
+	}
 	if (redis != NULL)
 		return compare_redis(redis, replica, seed != 0 ? seed : fresh_seed(), COMPARED);
 	if (every != 0) {

@@ -13,10 +13,29 @@
 
 /* ---- connections ---- */
 
+static struct redis_clients *
+line_of(struct redis *redis, int64_t id)
+{
+	return &redis->by_id[(uint64_t)id % REDIS_CLIENT_LINES];
+}
+
+struct redis_client *
+redis_client_find(struct redis *redis, int64_t id)
+{
+	struct redis_client *client;
+
+	LIST_FOREACH(client, line_of(redis, id), same)
+	if (client->id == id)
+		break;
+	return client;
+}
+
 static void
 client_free(struct redis_client *client)
 {
 	LIST_REMOVE(client, link);
+	LIST_REMOVE(client, same);
+	redis_thread_forget(client);
 	alarm_stop(&client->thaw);
 	alarm_stop(&client->wait_ends);
 	end_close(client->end);
@@ -80,6 +99,15 @@ parse(const struct bytes *bytes, struct slice words[REDIS_WORDS_MAX], size_t *co
 void
 redis_client_run(struct redis_client *client)
 {
+	if (client->redis->thread != NULL)
+		redis_thread_read(client);
+	else
+		redis_client_take(client);
+}
+
+void
+redis_client_take(struct redis_client *client)
+{
 	struct slice words[REDIS_WORDS_MAX];
 	size_t count, len;
 
@@ -133,6 +161,9 @@ on_accepted(struct listener *listener, struct end *end)
 	end->owner = client;
 	end->changed = on_change;
 	LIST_INSERT_HEAD(&redis->clients, client, link);
+	LIST_INSERT_HEAD(line_of(redis, client->id), client, same);
+	if (redis->thread != NULL)
+		redis_thread_spend(redis->thread, redis->thread->costs.accept_ns);
 }
 
 /* ---- tracking ---- */
@@ -140,9 +171,10 @@ on_accepted(struct listener *listener, struct end *end)
 void
 redis_track(struct redis_client *client, const char *key)
 {
+	struct redis_trackers *line = redis_keys_trackers(&client->redis->keys, key);
 	struct redis_tracked *tracked;
 
-	LIST_FOREACH(tracked, &client->redis->keys.tracked, link)
+	LIST_FOREACH(tracked, line, same)
 	if (tracked->client == client->id && strcmp(tracked->key, key) == 0)
 		return;
 	tracked = calloc(1, sizeof(*tracked));
@@ -151,12 +183,14 @@ redis_track(struct redis_client *client, const char *key)
 	tracked->key = strdup(key);
 	tracked->client = client->id;
 	LIST_INSERT_HEAD(&client->redis->keys.tracked, tracked, link);
+	LIST_INSERT_HEAD(line, tracked, same);
 }
 
 static void
 forget(struct redis_tracked *tracked)
 {
 	LIST_REMOVE(tracked, link);
+	LIST_REMOVE(tracked, same);
 	free(tracked->key);
 	free(tracked);
 }
@@ -165,16 +199,12 @@ forget(struct redis_tracked *tracked)
 static void
 push(struct redis *redis, int64_t id, const char *key)
 {
-	struct redis_client *client, *to;
+	struct redis_client *client = redis_client_find(redis, id), *to = NULL;
 	static const char head[] = "*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n";
 
-	LIST_FOREACH(client, &redis->clients, link)
-	if (client->id == id)
-		break;
-	LIST_FOREACH(to, &redis->clients, link)
-	if (client != NULL && to->id == client->redirect)
-		break;
-	if (client == NULL || to == NULL || !to->subscribed)
+	if (client != NULL)
+		to = redis_client_find(redis, client->redirect);
+	if (to == NULL || !to->subscribed)
 		return;
 	bytes_append(&to->out, head, sizeof(head) - 1);
 	if (key != NULL)
@@ -182,7 +212,9 @@ push(struct redis *redis, int64_t id, const char *key)
 	else
 		bytes_print(&to->out, "$-1\r\n");
 	trace_event("redis", "pushes", (uint64_t)id, 0);
-	if (schedule_now_ns() >= redis->frozen_ns)
+	if (redis->thread != NULL)
+		redis_thread_write(to);
+	else if (schedule_now_ns() >= redis->frozen_ns)
 		redis_client_flush(to);
 }
 
@@ -193,8 +225,9 @@ redis_tell(struct redis *redis, const char *key)
 
 	if (redis->cut)
 		return;
-	for (tracked = LIST_FIRST(&redis->keys.tracked); tracked != NULL; tracked = next) {
-		next = LIST_NEXT(tracked, link);
+	for (tracked = LIST_FIRST(redis_keys_trackers(&redis->keys, key)); tracked != NULL;
+	     tracked = next) {
+		next = LIST_NEXT(tracked, same);
 		if (strcmp(tracked->key, key) != 0)
 			continue;
 		if (redis->running != NULL && redis->running->id == tracked->client)

@@ -7,9 +7,11 @@
 
 #include "jobgate/slice.h"
 #include "redis_keys.h"
+#include "redis_thread.h"
 #include "stream.h"
 
 #define REDIS_WORDS_MAX 64
+#define REDIS_CLIENT_LINES 1024
 
 /* The commands of one script, each of which is a few words and then NULL. */
 #define REDIS_EFFECTS_MAX 1024
@@ -47,7 +49,8 @@ struct redis {
 	struct host *host;
 	struct world *world;	   /* its judge hears of records that are read; NULL: no one does */
 	struct listener *listener; /* NULL: it does not run */
-	LIST_HEAD(, redis_client) clients;
+	LIST_HEAD(redis_clients, redis_client) clients;
+	struct redis_clients by_id[REDIS_CLIENT_LINES];
 	struct redis_keys keys;
 	struct random random;
 	char run_id[41];
@@ -68,6 +71,7 @@ struct redis {
 	bool is_full;			 /* it takes nothing that needs memory (OOM) */
 	bool fails_scripts;		 /* a script that changes something answers with an error */
 	const struct redis_watch *watch; /* NULL: nobody wants to know of scripts */
+	struct redis_thread *thread;	 /* NULL: it spends no time */
 	uint64_t commands;
 	uint64_t offset; /* changes that it has made or taken from its primary */
 	struct redis_link link;
@@ -124,6 +128,9 @@ redis_now_ms(void)
 
 struct redis_client {
 	LIST_ENTRY(redis_client) link;
+	LIST_ENTRY(redis_client) same;			/* others whose ids have the same hash */
+	STAILQ_ENTRY(redis_client) read_due, write_due; /* in the thread's queues */
+	bool is_read_due, is_write_due;
 	struct redis *redis;
 	struct end *end;      /* NULL: the commands of redis_do */
 	int64_t id, redirect; /* redirect: 0: it does not track */
@@ -152,8 +159,14 @@ void redis_expire(struct redis *redis, struct redis_key *key);
 /* Send a change to all replicas: commands, with NULL between two of them. */
 void redis_replicate(struct redis *redis, const char *const *words, size_t count);
 
-/* Go on with what a client has sent. */
+/* Go on with what a client has sent, once the server's thread has time. */
 void redis_client_run(struct redis_client *client);
+
+/* The thread has time. */
+void redis_client_take(struct redis_client *client);
+
+/* NULL: none has this id. */
+struct redis_client *redis_client_find(struct redis *redis, int64_t id);
 
 /* The server becomes a replica: nobody waits for its replicas any more. */
 void redis_end_waits(struct redis *redis);

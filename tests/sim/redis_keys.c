@@ -1,15 +1,51 @@
-/* redis_keys.c - keys in lists, because there are few. */
+/* redis_keys.c - keys in lists, and in short ones by the hash of their names. */
 #include "redis_keys.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+static size_t
+line_of(const char *name)
+{
+	uint32_t hash = 2166136261u; /* FNV-1a */
+
+	for (; *name != '\0'; name++)
+		hash = (hash ^ (unsigned char)*name) * 16777619u;
+	return (hash ^ hash >> 16) % REDIS_KEY_LINES;
+}
+
+static void *
+new_lines(size_t size)
+{
+	void *lines = calloc(REDIS_KEY_LINES, size);
+
+	if (lines == NULL)
+		abort();
+	return lines;
+}
+
+static struct redis_key_list *
+keys_line(struct redis_keys *keys, const char *name)
+{
+	if (keys->lines == NULL)
+		keys->lines = new_lines(sizeof(keys->lines[0]));
+	return &keys->lines[line_of(name)];
+}
+
+struct redis_trackers *
+redis_keys_trackers(struct redis_keys *keys, const char *name)
+{
+	if (keys->tracker_lines == NULL)
+		keys->tracker_lines = new_lines(sizeof(keys->tracker_lines[0]));
+	return &keys->tracker_lines[line_of(name)];
+}
 
 struct redis_key *
 redis_keys_find(struct redis_keys *keys, const char *name)
 {
 	struct redis_key *key;
 
-	LIST_FOREACH(key, &keys->all, link)
+	LIST_FOREACH(key, keys_line(keys, name), same)
 	if (strcmp(key->name, name) == 0)
 		break;
 	return key;
@@ -26,6 +62,7 @@ redis_keys_add(struct redis_keys *keys, const char *name, enum redis_type type)
 	key->type = type;
 	TAILQ_INIT(&key->fields);
 	LIST_INSERT_HEAD(&keys->all, key, link);
+	LIST_INSERT_HEAD(keys_line(keys, name), key, same);
 	return key;
 }
 
@@ -45,6 +82,7 @@ redis_keys_remove(struct redis_key *key)
 	struct redis_field *field;
 
 	LIST_REMOVE(key, link);
+	LIST_REMOVE(key, same);
 	while ((field = TAILQ_FIRST(&key->fields)) != NULL)
 		free_field(key, field);
 	free(key->text);

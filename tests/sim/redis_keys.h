@@ -17,6 +17,7 @@ struct redis_field {
 
 struct redis_key {
 	LIST_ENTRY(redis_key) link;
+	LIST_ENTRY(redis_key) same; /* others whose names have the same hash */
 	char *name;
 	enum redis_type type;
 	char *text; /* of a string */
@@ -30,14 +31,23 @@ struct redis_key {
 /* Who is to be told of the next change of a key. */
 struct redis_tracked {
 	LIST_ENTRY(redis_tracked) link;
+	LIST_ENTRY(redis_tracked) same; /* others whose keys have the same hash */
 	char *key;
 	int64_t client;
 };
 
+#define REDIS_KEY_LINES 16384
+
 struct redis_keys {
-	LIST_HEAD(, redis_key) all;
-	LIST_HEAD(, redis_tracked) tracked;
+	LIST_HEAD(redis_key_list, redis_key) all;
+	LIST_HEAD(redis_trackers, redis_tracked) tracked;
+	/* The same by hash of their names; NULL: there were none yet. */
+	struct redis_key_list *lines;
+	struct redis_trackers *tracker_lines;
 };
+
+/* Those in `tracked` with keys of the same hash. */
+struct redis_trackers *redis_keys_trackers(struct redis_keys *keys, const char *name);
 
 /* NULL: there is none. */
 struct redis_key *redis_keys_find(struct redis_keys *keys, const char *name);

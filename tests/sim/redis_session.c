@@ -136,17 +136,6 @@ word_is(const struct call *call, size_t i, const char *word)
 	return i < call->count && strcasecmp(call->words[i], word) == 0;
 }
 
-static struct redis_client *
-client_of(struct redis *redis, int64_t id)
-{
-	struct redis_client *client;
-
-	LIST_FOREACH(client, &redis->clients, link)
-	if (client->id == id)
-		break;
-	return client;
-}
-
 void
 redis_do_client(struct call *call)
 {
@@ -158,7 +147,7 @@ redis_do_client(struct call *call)
 	} else if (word_is(call, 1, "TRACKING") && word_is(call, 2, "ON")) {
 		int64_t id = strtoll(call->words[4], NULL, 10);
 
-		if (client_of(call->redis, id) == NULL) {
+		if (redis_client_find(call->redis, id) == NULL) {
 			redis_reply(
 			    call, "-ERR The client ID you want redirect to does not exist\r\n");
 			return;

@@ -68,7 +68,7 @@ static void
 a_cancelled_task_does_not_run(void **state)
 {
 	struct loop *loop = loop_new();
-	struct counted_task second = {.task.run = count_run, .loop = loop};
+	struct counted_task second = {.task.run = count_run, .loop = loop}, third = second;
 	struct counted_task first = {.task.run = count_run, .loop = loop, .cancels = &second.task};
 
 	(void)state;
@@ -81,6 +81,20 @@ a_cancelled_task_does_not_run(void **state)
 	loop_cancel(loop, &second.task);
 	loop_turn(loop, false);
 	assert_int_equal(second.runs, 0);
+	/* From the middle and the end of the queue; what is queued later follows what is left. */
+	loop_defer(loop, &third.task);
+	loop_defer(loop, &second.task);
+	loop_defer(loop, &first.task);
+	loop_cancel(loop, &second.task);
+	loop_cancel(loop, &first.task);
+	assert_false(task_is_queued(&second.task) || task_is_queued(&first.task));
+	assert_true(task_is_queued(&third.task));
+	loop_defer(loop, &first.task);
+	loop_turn(loop, false);
+	assert_int_equal(first.runs, 2);
+	assert_int_equal(second.runs, 0);
+	assert_int_equal(third.runs, 1);
+	assert_false(task_is_queued(&third.task));
 	loop_free(loop);
 }
 
