@@ -22,6 +22,7 @@ static const struct group groups[] = {
     {"job", "Register jobs, their labels and URLs", job_commands, JOB_COMMANDS},
     {"session", "List what runs now, and end it", session_commands, SESSION_COMMANDS},
     {"top", "Show what runs now, live", &top_command, 1},
+    {"console", "Serve the console on this machine, for a browser", &console_command, 1},
     {"authorize", "Explain what the gateway would decide", &authorize_command, 1},
 };
 

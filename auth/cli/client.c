@@ -206,6 +206,12 @@ on_progress(void *ctx, curl_off_t down_all, curl_off_t down, curl_off_t up_all, 
 	return 0;
 }
 
+const char *
+client_socket(const struct client *client)
+{
+	return client->socket;
+}
+
 void
 client_on_idle(struct client *client, void (*on_idle)(void *ctx), void *ctx)
 {

@@ -20,6 +20,9 @@ struct answer {
 struct client *client_new(const char *url, const char *token);
 void client_free(struct client *client);
 
+/* The path of the Unix socket that it uses; NULL: it uses none. Valid while the client is. */
+const char *client_socket(const struct client *client);
+
 /*
  * Send one request; path begins with "/v1/", body may be NULL and stays the caller's. True with an
  * answer of any status; false when no server answered, after printing that on standard error.

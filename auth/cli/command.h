@@ -31,7 +31,7 @@ extern const struct command token_commands[TOKEN_COMMANDS];
 extern const struct command job_commands[JOB_COMMANDS];
 #define SESSION_COMMANDS 2
 extern const struct command session_commands[SESSION_COMMANDS];
-extern const struct command authorize_command, top_command;
+extern const struct command authorize_command, console_command, top_command;
 
 /*
  * Send a request that should succeed: CLI_OK with *answer, else the exit status after printing why.

@@ -32,7 +32,7 @@ _jobgate() {
 	esac
 	if [[ -z $words ]]; then
 		if ((COMP_CWORD == 1)); then
-			words="serve check store token job session top authorize help -h --help -V --version"
+			words="serve check store token job session top console authorize help -h --help -V --version"
 		elif ((COMP_CWORD == 2)) && [[ $noun == token ]]; then
 			words="create list get set delete renew revoke -h --help -V --version"
 		elif ((COMP_CWORD == 2)) && [[ $noun == job ]]; then
@@ -47,6 +47,7 @@ _jobgate() {
 			check*) words="-c --config --connect -h --help" ;;
 			store*) words="-c --config --store --prefix --ca-file --mend --enforce --force -h --help" ;;
 			top*) words="--job --of-token --address --state --sort --interval --url $client" ;;
+			console*) words="--url $client" ;;
 			authorize*) words="--job --port --value --url $client" ;;
 			"token create") words="-r --role -l --label-selector --expires-in --expires-at --from --rate --burst --concurrency --url $client" ;;
 			"token list") words="--name --created-by --unused-for --expires-before -r --role --url $client" ;;

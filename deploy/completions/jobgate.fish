@@ -24,6 +24,7 @@ complete -c jobgate -n __fish_use_subcommand -a token -d 'Application tokens'
 complete -c jobgate -n __fish_use_subcommand -a job -d Jobs
 complete -c jobgate -n __fish_use_subcommand -a session -d 'What runs now'
 complete -c jobgate -n __fish_use_subcommand -a top -d 'What runs now, live'
+complete -c jobgate -n __fish_use_subcommand -a console -d 'The console, in a browser'
 complete -c jobgate -n __fish_use_subcommand -a authorize -d 'Explain a decision'
 complete -c jobgate -n __fish_use_subcommand -a help -d 'The help of a command'
 complete -c jobgate -n __fish_use_subcommand -s V -l version -d 'Print the version'
@@ -45,7 +46,7 @@ complete -c jobgate -n '__jobgate_at store' -l mend -d 'verify: repair the sets 
 complete -c jobgate -n '__jobgate_at store' -l enforce -d 'mint: refuse values that were not minted'
 complete -c jobgate -n '__jobgate_at store' -l force -d 'mint: even if this refuses tokens'
 
-for noun in token job session top authorize
+for noun in token job session top console authorize
     complete -c jobgate -n "__jobgate_at $noun" -l token -x -d 'Authenticate with an operator token'
     complete -c jobgate -n "__jobgate_at $noun" -l app-token -x -d 'The same as --token'
     complete -c jobgate -n "__jobgate_at $noun" -l token-file -r -F -d 'Read the token from a file'

@@ -183,6 +183,18 @@ def test_readers_with_one_token_are_bounded(local, records):
 
 # ---- sessions and workers ----
 
+def test_readers_at_the_local_socket_are_bounded(gateways):
+    local = Control(gateways.start({}).socket_path)
+    readers = [Events(local) for _ in range(32)]
+    assert {reader.head.status for reader in readers} == {200}
+    refused = local.refused(429, "GET", "/v1/events")
+    assert "32 callers at the local socket read events already" in refused.json["detail"] and refused.field("retry-after")
+    for reader in readers[1:]:
+        reader.client.close()
+    with readers[0], Events(local) as events:  # those who have left give up their places at once
+        events.started()
+
+
 @pytest.fixture(scope="module")
 def two(module_gateways):
     return module_gateways.start({"workers": 2})

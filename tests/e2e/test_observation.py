@@ -77,7 +77,7 @@ def test_openmetrics_with_exemplars(traced, scene_of):
     assert named == {re.split(r"[{ ]", name)[0] for name in traced.metrics()}
 
 
-def test_without_asking_nobody_gets_openmetrics(traced):
+def test_the_text_form_without_asking_for_the_other(traced):
     for accept in ("*/*", "text/plain", "application/openmetrics-text;version=2.0.0, text/plain"):
         with Client(("127.0.0.1", traced.metrics_port)) as client:
             answer = client.exchange(f"GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\n\r\n".encode())

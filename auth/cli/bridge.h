@@ -1,0 +1,65 @@
+/* bridge.h - what the console's bridge makes of a request. Pure functions. */
+#ifndef JOBGATE_CLI_BRIDGE_H
+#define JOBGATE_CLI_BRIDGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "jobgate/slice.h"
+
+/*
+ * `jobgate console` serves the console at 127.0.0.1, and forwards the page's calls to the control
+ * API's Unix socket. Other users of this machine can connect to that port, and so can pages of
+ * other origins in the operator's browser. So each call must bring the key, which only the page
+ * has: it got the key for the code in its link, which works once. The key is in no cookie, because
+ * cookies do not tell ports apart: a browser would send it to any server at 127.0.0.1.
+ */
+#define BRIDGE_SECRET_TEXT 64 /* hex digits of a key or a code */
+#define BRIDGE_HEAD_MAX 16384
+#define BRIDGE_CONTENT_MAX (64u << 10)
+#define BRIDGE_LINK_PATH "/link"
+
+struct bridge {
+	char authority[32]; /* 127.0.0.1:port */
+	char key[BRIDGE_SECRET_TEXT + 1];
+	char code[BRIDGE_SECRET_TEXT + 1]; /* of the present link; "": it was used */
+};
+
+enum bridge_verdict {
+	BRIDGE_PAGE,	/* send the console */
+	BRIDGE_LINK,	/* its content has the code of a link */
+	BRIDGE_FORWARD, /* a call of the control API */
+	BRIDGE_MALFORMED,
+	BRIDGE_WRONG_HOST,
+	BRIDGE_WRONG_ORIGIN,
+	BRIDGE_NOT_FOUND,
+	BRIDGE_NO_KEY,
+	BRIDGE_TOO_LARGE,
+};
+
+/* Slices point into the head. */
+struct bridge_request {
+	struct slice method, target;
+	size_t length; /* of its content */
+};
+
+/*
+ * Judge a head, from its first byte to the empty line. It must have the form of RFC 9112 exactly,
+ * one Host with our own address, an Origin that is ours (always, unless the method is GET or HEAD),
+ * and the key, except for the page and the link. *out is set unless the verdict is
+ * BRIDGE_MALFORMED.
+ */
+enum bridge_verdict bridge_judge(
+    const struct bridge *bridge, struct slice head, struct bridge_request *out);
+
+/* True when this is the code of the link, which then works no more. */
+bool bridge_open(struct bridge *bridge, const char *code);
+
+/* A new key or code; false when randomness is short. */
+bool bridge_secret(char out[BRIDGE_SECRET_TEXT + 1]);
+
+/* The status and the detail of a refusal. */
+unsigned bridge_status(enum bridge_verdict verdict);
+const char *bridge_detail(enum bridge_verdict verdict);
+
+#endif
