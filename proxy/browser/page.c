@@ -5,8 +5,8 @@
 #include "http/write.h"
 
 #define STYLE                                                                                      \
-	":root{color-scheme:light dark;--line:#c8ccd2;--error:#b3261e;--accent:#1a56b0}"           \
-	"@media(prefers-color-scheme:dark){:root{--line:#454b54;--error:#f2938c;--accent:#9cc1ff}" \
+	":root{color-scheme:light dark;--line:#8a9099;--error:#b3261e;--accent:#1a56b0}"           \
+	"@media(prefers-color-scheme:dark){:root{--line:#6b727d;--error:#f2938c;--accent:#9cc1ff}" \
 	"}"                                                                                        \
 	"body{font:1.05rem/1.55 system-ui,sans-serif;max-width:30rem;margin:12vh auto;padding:0 "  \
 	"1.25rem;overflow-wrap:anywhere}h1{font-size:1.6rem;line-height:1.25;margin:.25rem 0 "     \
@@ -24,7 +24,7 @@
 const char page_style[] = STYLE;
 const char page_script[] = SCRIPT;
 #define POLICY_BEGIN \
-	"default-src 'none'; style-src 'sha256-uxY6bi+Hq7YxUrssF+TDVPyTb0a4FqcWZh3kg6q1B9s='; "
+	"default-src 'none'; style-src 'sha256-49k7JVorEG8FTqoECAr1CfJQcgKzk98FNtI6in/yHVc='; "
 #define POLICY_END "; base-uri 'none'; frame-ancestors 'none'"
 const char page_policy[] =
     POLICY_BEGIN "script-src 'sha256-AHArdUEPWLTPwVU+msw8o+XjeNw7JVDSrMTwqAERgfc='; "

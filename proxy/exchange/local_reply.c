@@ -133,8 +133,21 @@ write_json(struct writer *writer, unsigned status, struct slice title, struct sl
 
 /* What a person can do about it; empty: the text says so, or there is nothing. */
 static struct slice
-advice(unsigned status)
+advice(unsigned status, struct slice title)
 {
+	static const struct {
+		const char *title, *text;
+	} others[] = {
+	    {"Address not allowed", "Use it from one of these addresses, or ask for a token "
+				    "without this limit."},
+	    {"Foreign origin", "Open the page at its own address, and try again there."},
+	    {"Job is starting", "If it stays like this, ask the person who runs the job."},
+	    {"Not found", "Check the address."},
+	};
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (slice_equal(title, slice_of(others[i].title)))
+			return slice_of(others[i].text);
 	switch (status) {
 	case 403:
 		return SLICE("Ask the person who runs this job for a token that reaches it.");
@@ -159,9 +172,9 @@ make_page(struct local_reply *reply, unsigned status, struct slice title, struct
 {
 	const struct page page = {.title = title,
 	    .message = detail,
-	    .advice = advice(status),
+	    .advice = advice(status, title),
 	    .job = form->job,
-	    .is_error = !status_is_success(status),
+	    .is_error = !status_is_success(status) && !form->waits,
 	    .status = status,
 	    .request_id = form->request_id};
 

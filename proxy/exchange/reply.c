@@ -134,8 +134,8 @@ void
 exchange_fail_starting(struct exchange *exchange, enum outcome outcome, struct slice title,
     struct slice detail, unsigned retry_s)
 {
-	const struct reply_form form = exchange_form(exchange);
-	bool page = exchange_checks_again(exchange);
+	struct reply_form form = exchange_form(exchange);
+	bool page = form.waits = exchange_checks_again(exchange);
 	struct local_reply reply;
 
 	if (page) {

@@ -238,6 +238,7 @@ a_person_gets_a_page_that_checks_again(void **state)
 	ASSERT_REFUSED(&world, 503);
 	assert_non_null(strstr(world.client.fields, "Refresh: 3\n"));
 	assert_non_null(strstr(world.client.body, "checks again by itself"));
+	assert_non_null(strstr(world.client.body, "role=\"status\""));
 }
 
 static void

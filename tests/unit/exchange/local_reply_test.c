@@ -127,6 +127,37 @@ pages_for_people(void **state)
 	assert_int_equal(reply.response.length, reply.content.len);
 }
 
+static void
+pages_say_what_to_do(void **state)
+{
+	static const struct {
+		const char *title, *next;
+		unsigned status;
+	} cases[] = {
+	    {"Out of scope", "Ask the person who runs this job for a token that", 403},
+	    {"Address not allowed", "or ask for a token without this limit.", 403},
+	    {"Foreign origin", "Open the page at its own address", 403},
+	    {"No such job", "The job may have ended.", 404},
+	    {"Not found", "<p>Check the address.</p>", 404},
+	    {"Store unavailable", "load the page again.", 503},
+	    {"Bad gateway", "If it stays like this, ask", 502},
+	};
+	struct reply_form form = *FORM(true, false);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		local_reply_make(
+		    &reply, cases[i].status, slice_of(cases[i].title), SLICE("Why."), &form);
+		assert_true(contains(reply.content, cases[i].next));
+		assert_true(contains(reply.content, "role=\"alert\""));
+	}
+	form.waits = true; /* it would be read aloud every few seconds */
+	local_reply_make(&reply, 503, SLICE("Job is starting"), SLICE("Why."), &form);
+	assert_true(contains(reply.content, "If it stays like this, ask"));
+	assert_true(contains(reply.content, "role=\"status\""));
+	assert_false(contains(reply.content, "load the page again"));
+}
+
 /* All of it is in the head: HTTP/2 sends it as trailers only. */
 static void
 replies_of_grpc(void **state)
@@ -379,6 +410,7 @@ main(void)
 	    cmocka_unit_test(problem_details),
 	    cmocka_unit_test(basic_is_offered_in_a_field_of_its_own),
 	    cmocka_unit_test(pages_for_people),
+	    cmocka_unit_test(pages_say_what_to_do),
 	    cmocka_unit_test(replies_of_grpc),
 	    cmocka_unit_test(answers_to_head),
 	    cmocka_unit_test(fields_that_a_status_needs),
