@@ -47,6 +47,26 @@ bool authenticates_connection(const struct request *request);
 void exchange_note_mistake(
     struct exchange *exchange, const struct request *request, enum verdict verdict);
 
+/* ---- forward_auth_refusal.c ---- */
+
+/* Put the request that the other proxy holds in the place of its own. False: it has been refused.
+ */
+bool exchange_forward_auth(struct exchange *exchange, struct request *request)
+    __attribute__((cold));
+
+/* False when the other proxy could find another job in the path: it has been refused then. */
+bool exchange_forward_auth_path(struct exchange *exchange, const struct request *request)
+    __attribute__((cold));
+
+/* False when the other proxy would forward a token in the query to the job. */
+bool exchange_forward_auth_query(struct exchange *exchange, const struct request *request)
+    __attribute__((cold));
+
+/* True when the other proxy asks about one of our own paths: it should send those to us, since an
+ * answer of 2xx here would let the request pass to the job. */
+bool exchange_forward_auth_ours(struct exchange *exchange, const struct request *request)
+    __attribute__((cold));
+
 /* ---- lookup.c ---- */
 
 /* Look up both records, in this turn. False when the request has to wait for the store. */

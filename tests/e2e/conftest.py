@@ -12,6 +12,7 @@ from harness import servers
 from harness.dns import DnsServer
 from harness.gateway import DOMAIN, NO_AUTHORITIES, Gateway, Sanitizer, binary, environment, run
 from harness.pki import Authority
+from harness.raw import Backend
 from harness.scene import Scene
 from harness.store import Records, RedisServer
 
@@ -142,6 +143,15 @@ def scene_of(records):
 @pytest.fixture
 def scene(gateway, scene_of):
     return scene_of(gateway)
+
+
+@pytest.fixture
+def backends():
+    """For the replicas of a job."""
+    made = [Backend(), Backend(), Backend()]
+    yield made
+    for backend in made:
+        backend.close()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from harness.control import Control
 from harness.gateway import DOMAIN
 from harness.h2 import H2Client
 from harness.process import eventually, free_port
-from harness.raw import Backend, Client
+from harness.raw import Client
 from harness.scene import request_bytes
 
 NAME = "__Host-jobgate-replica"
@@ -17,14 +17,6 @@ NAME = "__Host-jobgate-replica"
 @pytest.fixture(scope="module")
 def gateway(module_gateways):
     return module_gateways.start()
-
-
-@pytest.fixture
-def backends():
-    made = [Backend(), Backend(), Backend()]
-    yield made
-    for backend in made:
-        backend.close()
 
 
 @pytest.fixture

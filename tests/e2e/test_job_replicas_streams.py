@@ -12,7 +12,7 @@ from harness.gateway import DOMAIN
 from harness.h2 import H2Client
 from harness.h2_backend import H2Backend
 from harness.process import PATIENCE, eventually, free_port
-from harness.raw import Backend, Client
+from harness.raw import Client
 from harness.scene import Scene, request_bytes
 
 LARGE = bytes(range(256)) * (4 * 1024 * 4)  # 4 MiB
@@ -21,14 +21,6 @@ LARGE = bytes(range(256)) * (4 * 1024 * 4)  # 4 MiB
 @pytest.fixture(scope="module")
 def gateway(module_gateways):
     return module_gateways.start()
-
-
-@pytest.fixture
-def backends():
-    made = [Backend(), Backend(), Backend()]
-    yield made
-    for backend in made:
-        backend.close()
 
 
 @pytest.fixture

@@ -1,15 +1,6 @@
 /* reply_test.c - answers when memory is short: whole, or one that says so; never a part. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
+#include "noted_reply.h"
 
-#include <cmocka.h>
-
-#include "auth/control/call.h"
-#include "auth/control/reply.h"
 
 #define ALLOCATIONS 40 /* more than an answer needs */
 
@@ -19,20 +10,6 @@ static void *
 scarce_malloc(size_t size)
 {
 	return ++allocations == failing ? NULL : malloc(size);
-}
-
-static char sent[200];
-static unsigned status;
-
-static void
-note(struct call *call, const struct reply *reply)
-{
-	(void)call;
-	assert_true(reply->len < sizeof(sent));
-	memcpy(sent, reply->content, reply->len);
-	sent[reply->len] = '\0';
-	status = reply->status;
-	free(reply->content);
 }
 
 /* Allocation number n fails, n = 1, 2, ..., while the answer is written. */
@@ -50,12 +27,12 @@ memory_is_short(void **state)
 		failing = n;
 		allocations = 0;
 		call_answer(&call, 200, body);
-		if (status == 200)
+		if (answered == 200)
 			assert_string_equal(sent, "{\"name\":\"a\",\"list\":[1,2]}");
 		else
 			assert_non_null(strstr(sent, "Internal Server Error"));
 	}
-	assert_int_equal(status, 200); /* the last one had all that it needed */
+	assert_int_equal(answered, 200); /* the last one had all that it needed */
 	assert_true(allocations > 3);
 }
 

@@ -3,26 +3,9 @@
  * synchronized.
  */
 #include "h2_long_block.h"
-#include "http2_world.h"
+#include "http2_ready.h"
 
 #define GET_METHOD '\x82'
-
-static int
-setup(void **state)
-{
-	(void)state;
-	http2_world_open();
-	send_preface();
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	http2_world_close();
-	return 0;
-}
 
 /* n frames of CONTINUATION with 16 KiB of this block each; the last one ends it. */
 static void
@@ -95,8 +78,6 @@ long_trailers(void **state)
 	assert_int_equal(exchanges[0].failure, CLIENT_BAD_CONTENT);
 	assert_int_equal(session_now()->state, HTTP2_OPEN);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
 main(void)

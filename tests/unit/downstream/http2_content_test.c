@@ -1,23 +1,6 @@
 /* http2_content_test.c - content of requests: when it is late, and what becomes of it once the
  * answer is over. */
-#include "http2_world.h"
-
-static int
-setup(void **state)
-{
-	(void)state;
-	http2_world_open();
-	send_preface();
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	http2_world_close();
-	return 0;
-}
+#include "http2_ready.h"
 
 /* ---- late content ---- */
 
@@ -148,8 +131,6 @@ a_stream_that_ends_after_its_answer_earns_nothing(void **state)
 	assert_in_range(session_now()->overhead.payload - payload_before, 0, 16);
 	assert_int_equal(session_now()->stream_count, 0);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
 main(void)

@@ -1,23 +1,6 @@
 /* http2_ending_test.c - how an HTTP/2 session ends: late frames and content, GOAWAY from either
  * side, drain, shutdown, a lost connection. */
-#include "http2_world.h"
-
-static int
-setup(void **state)
-{
-	(void)state;
-	http2_world_open();
-	send_preface();
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	http2_world_close();
-	return 0;
-}
+#include "http2_ready.h"
 
 /* ---- time ---- */
 
@@ -457,8 +440,6 @@ an_idle_client_that_ends_its_side_is_gone(void **state)
 	assert_null(session_now());
 	assert_int_equal(recv(client, received, sizeof(received), 0), 0);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
 main(void)

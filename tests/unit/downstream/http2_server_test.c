@@ -1,23 +1,6 @@
 /* http2_server_test.c - the HTTP/2 server between a client's frames and fake exchanges: windows,
- * turns, what waits and what wakes it, budgets. */
-#include "http2_world.h"
-
-static int
-setup(void **state)
-{
-	(void)state;
-	http2_world_open();
-	send_preface();
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	http2_world_close();
-	return 0;
-}
+ * turns, what waits and what wakes it. */
+#include "http2_ready.h"
 
 /* ---- answers ---- */
 
@@ -384,69 +367,6 @@ no_window_is_given_to_a_stream_that_has_ended(void **state)
 	assert_int_equal(exchanges[0].taken, 16384);
 }
 
-static void
-content_that_waits_is_no_overhead(void **state)
-{
-	static const char *const ids = "\1\3\5\7";
-
-	(void)state;
-	serve = allow;
-	session_now()->overhead.read = OVERHEAD_SHARE * OVERHEAD_ALLOWANCE - 20000;
-	for (size_t i = 0; i < 4; i++) {
-		upload((uint32_t)ids[i]);
-		send_data((uint32_t)ids[i], 0, 16384);
-	}
-	assert_int_equal(goaway_error(), -1);
-}
-
-static void
-content_for_reset_streams_costs_nothing(void **state)
-{
-	enum { STREAMS = 90 }; /* more than are remembered */
-
-	(void)state;
-	serve = allow;
-	for (uint32_t i = 0; i < STREAMS; i++)
-		upload(2 * i + 1);
-	for (size_t i = 0; i < STREAMS; i++)
-		end(&exchanges[i], END_REVOKED);
-	for (size_t round = 0; round < 2; round++)
-		for (uint32_t i = 0; i < STREAMS; i++)
-			send_data(2 * i + 1, 0, 100); /* it was on its way */
-	assert_int_equal(goaway_error(), -1);
-	assert_int_equal(session_now()->resets.left, RESETS_MAX);
-}
-
-/* ---- resets ---- */
-
-static void
-a_reset_of_an_answer_that_has_begun_is_free(void **state)
-{
-	(void)state;
-	for (uint32_t i = 0; i < 2 * RESETS_MAX; i++) {
-		request(2 * i + 1);
-		exchanges[i].left = 1;
-		answer(&exchanges[i], 200);
-		push(&exchanges[i]);
-		send_frame(H2_RST_STREAM, 0, 2 * i + 1, "\0\0\0\10", 4);
-		assert_int_equal(exchanges[i].failure, CLIENT_CLOSED);
-	}
-	assert_int_equal(goaway_error(), -1);
-}
-
-static void
-early_resets_use_up_the_budget(void **state)
-{
-	(void)state;
-	for (uint32_t i = 0; i <= RESETS_MAX; i++) {
-		request(2 * i + 1);
-		send_frame(H2_RST_STREAM, 0, 2 * i + 1, "\0\0\0\10", 4);
-	}
-	assert_int_equal(goaway_error(), H2_ENHANCE_YOUR_CALM);
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 /* The client has the answer before the turn ends in which its request came. */
 static void
 reply_now(struct exchange *exchange)
@@ -497,10 +417,6 @@ main(void)
 	    TEST(reading_waits_for_streams_that_are_being_authorized),
 	    TEST(the_window_grows_while_the_exchange_keeps_up),
 	    TEST(no_window_is_given_to_a_stream_that_has_ended),
-	    TEST(content_that_waits_is_no_overhead),
-	    TEST(content_for_reset_streams_costs_nothing),
-	    TEST(a_reset_of_an_answer_that_has_begun_is_free),
-	    TEST(early_resets_use_up_the_budget),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

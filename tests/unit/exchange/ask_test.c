@@ -2,7 +2,7 @@
  * ask_test.c - answers of a local handler that wait for the control process: those of the sign-in
  * host, to sign out and to open a job.
  */
-#include "exchange_world.h"
+#include "control_answers.h"
 
 #include "browser/session.h"
 
@@ -103,17 +103,6 @@ expect_asked(const char *head, const char *json)
 	assert_int_equal(strncmp(fake_pool.given[0].body, json, strlen(json)), 0);
 }
 
-static void
-control_answers(unsigned status)
-{
-	struct response response = {.status = status};
-	struct upstream_user *user = &world.exchange->upstream_user;
-
-	user->ops->head(user, &response);
-	assert_int_equal(world.client.answers, 0);
-	user->ops->content_end(user, NULL);
-}
-
 static bool
 answer_has(const char *text)
 {
@@ -150,7 +139,7 @@ the_answer_waits_until_it_is_agreed_to(void **state)
 	expect_asked(
 	    "POST localhost /gateway/sign-out  ", "{\"id\":\"ab010200000000000000000000000000\"}");
 	assert_int_equal(places_taken(), 1);
-	control_answers(204);
+	world_control_answers(&world, 204);
 	assert_int_equal(world.client.status, 303);
 	assert_int_equal(world.client.ends, 1);
 	assert_true(answer_has("Location: /signed-out\n"));
@@ -186,7 +175,7 @@ the_longest_answer_is_kept_whole(void **state)
 	to[sizeof(to) - 1] = '\0';
 	come_from("GET", to);
 	expect_asked("POST localhost /gateway/code/add  ", "{\"id\":\"ab0102");
-	control_answers(204);
+	world_control_answers(&world, 204);
 	assert_int_equal(world.client.status, 303);
 	len = (size_t)snprintf(expected, sizeof(expected), "&to=%%2F");
 	for (size_t i = 1; to[i] != '\0'; i++)
@@ -202,7 +191,7 @@ an_answer_to_head_has_no_content(void **state)
 	(void)state;
 	come_from("HEAD", "/lab");
 	expect_asked("POST localhost /gateway/code/add  ", "{\"id\":\"ab0102");
-	control_answers(204);
+	world_control_answers(&world, 204);
 	assert_int_equal(world.client.status, 303);
 	assert_int_equal(world.client.body_len, 0);
 	assert_int_equal(world.client.ends, 1);
@@ -221,7 +210,7 @@ a_refusal_takes_the_place_of_the_answer(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		sign_out(CONTENT_NONE, 0);
-		control_answers(cases[i].status);
+		world_control_answers(&world, cases[i].status);
 		assert_int_equal(world.client.status, cases[i].shown);
 		assert_null(strstr(world.client.fields, "Location"));
 		assert_null(strstr(world.client.fields, "Set-Cookie"));

@@ -1,6 +1,7 @@
 /* authorize_sign_in_test.c - sign-ins of a sign-in host: their record, and what is asked of the
  * control process. */
 #include "authorize_world.h"
+#include "control_answers.h"
 
 #include "browser/code.h"
 #include "browser/session.h"
@@ -190,18 +191,6 @@ visit(const char *to)
 	ask_with(SIGN_IN_HOST_PURPOSE, HOST, "/sign-in", query);
 }
 
-/* The answer of the control process to what was asked. */
-static void
-control_answers(unsigned status)
-{
-	struct response response = {.status = status};
-	struct upstream_user *user = &world.exchange->upstream_user;
-
-	user->ops->head(user, &response);
-	assert_int_equal(world.client.answers, 0);
-	user->ops->content_end(user, NULL);
-}
-
 static void
 it_sends_browsers_to_jobs_only(void **state)
 {
@@ -238,7 +227,7 @@ a_code_leads_back(void **state)
 {
 	(void)state;
 	ask_for_code();
-	control_answers(204);
+	world_control_answers(&world, 204);
 	assert_int_equal(world.client.status, 303);
 	assert_non_null(strstr(world.client.fields, "Location: " SITE "/.jobgate/signed-in?code="));
 	assert_non_null(strstr(world.client.fields, "&to=%2Flab\n"));
@@ -251,7 +240,7 @@ without_the_control_process_there_is_no_code(void **state)
 {
 	(void)state;
 	ask_for_code();
-	control_answers(503);
+	world_control_answers(&world, 503);
 	assert_int_equal(world.client.status, 503);
 	assert_null(strstr(world.client.fields, "Location"));
 	world_close(&world);
@@ -279,7 +268,7 @@ a_code_that_is_late_is_not_sent(void **state)
 	world_close(&world);
 	world_open(&world);
 	ask_for_code();
-	control_answers(404);
+	world_control_answers(&world, 404);
 	assert_int_equal(world.client.status, 401);
 }
 

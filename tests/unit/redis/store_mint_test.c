@@ -1,82 +1,19 @@
 /* store_mint_test.c - enforcing the store's mint key and looking at all tokens is one step. */
-#include "harness.h"
-
-#include "auth/redis/store.h"
+#include "store_world.h"
 
 #define KEY "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
-
-struct world {
-	struct turner turner;
-	char folder[64], socket[96], url[128], log_path[96];
-	pid_t redis;
-	redisContext *admin;
-	struct store *store;
-	struct log log;
-};
-
-struct question {
-	bool answered;
-	enum store_result result;
-};
-
-static void
-on_answer(void *ctx, enum store_result result, const struct record *record)
-{
-	struct question *question = ctx;
-
-	(void)record;
-	*question = (struct question){true, result};
-}
-
-static bool
-store_has_answered(struct world *world)
-{
-	struct question question = {0};
-
-	store_get(world->store, RECORD_TOKEN, SLICE("aaaaaaaaaaaaaaaa"), on_answer, &question);
-	RUN_UNTIL(&world->turner, question.answered);
-	return question.result != STORE_UNAVAILABLE;
-}
 
 static int
 setup(void **state)
 {
-	struct world *world = calloc(1, sizeof(*world));
+	struct world *world = world_new();
 
-	signal(SIGPIPE, SIG_IGN);
-	turner_init(&world->turner);
-	make_directory(world->folder, sizeof(world->folder));
-	snprintf(world->socket, sizeof(world->socket), "%s/redis.sock", world->folder);
 	snprintf(world->url, sizeof(world->url), "unix:%s", world->socket);
-	snprintf(world->log_path, sizeof(world->log_path), "%s/log", world->folder);
 	world->redis = redis_spawn(world->folder,
 	    (const char *const[]){"--port", "0", "--unixsocket", world->socket, NULL});
 	world->admin = redis_wait(world->socket);
-	world->log = (struct log){.fd = open(world->log_path, O_CREAT | O_RDWR | O_APPEND, 0600),
-	    .level = LOG_LEVEL_WARNING,
-	    .process = "test"};
-	world->store = store_new(&(struct store_options){.base = world->turner.base,
-	    .url = world->url,
-	    .prefix = "jobgate:",
-	    .log = world->log});
-	assert_non_null(world->store);
-	RUN_UNTIL(&world->turner, store_has_answered(world));
+	world_connect(world, "jobgate:");
 	*state = world;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct world *world = *state;
-
-	store_free(world->store);
-	redisFree(world->admin);
-	process_end(world->redis);
-	close(world->log.fd);
-	turner_free(&world->turner);
-	remove_directory(world->folder);
-	free(world);
 	return 0;
 }
 

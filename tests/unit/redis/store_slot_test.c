@@ -1,34 +1,9 @@
 /* store_slot_test.c - changes and lists while the slot of a cluster moves to another server. */
-#include "harness.h"
-
-#include "auth/redis/store.h"
+#include "store_world.h"
 
 #define ID "aaaaaaaaaaaaaaaa"
 #define MAKER "bbbbbbbbbbbbbbbb"
 #define CHILD "cccccccccccccccc"
-
-struct world {
-	struct turner turner;
-	char folder[64], socket[96], url[128], log_path[96];
-	pid_t redis;
-	redisContext *admin;
-	struct store *store;
-	struct log log;
-};
-
-struct question {
-	bool answered;
-	enum store_result result;
-};
-
-static void
-on_answer(void *ctx, enum store_result result, const struct record *record)
-{
-	struct question *question = ctx;
-
-	(void)record;
-	*question = (struct question){true, result};
-}
 
 static void
 on_page(void *ctx, enum store_result result, const struct store_page *page)
@@ -37,16 +12,6 @@ on_page(void *ctx, enum store_result result, const struct store_page *page)
 
 	(void)page;
 	*question = (struct question){true, result};
-}
-
-static bool
-store_has_answered(struct world *world)
-{
-	struct question question = {0};
-
-	store_get(world->store, RECORD_TOKEN, SLICE("zzzzzzzzzzzzzzzz"), on_answer, &question);
-	RUN_UNTIL(&world->turner, question.answered);
-	return question.result != STORE_UNAVAILABLE;
 }
 
 static bool
@@ -63,15 +28,10 @@ cluster_is_ok(redisContext *admin)
 static int
 setup(void **state)
 {
-	struct world *world = calloc(1, sizeof(*world));
+	struct world *world = world_new();
 	uint16_t port, bus;
 	char ports[2][8];
 
-	signal(SIGPIPE, SIG_IGN);
-	turner_init(&world->turner);
-	make_directory(world->folder, sizeof(world->folder));
-	snprintf(world->socket, sizeof(world->socket), "%s/redis.sock", world->folder);
-	snprintf(world->log_path, sizeof(world->log_path), "%s/log", world->folder);
 	close(listen_tcp(1, &port));
 	close(listen_tcp(1, &bus));
 	snprintf(ports[0], sizeof(ports[0]), "%u", port);
@@ -84,31 +44,8 @@ setup(void **state)
 	world->admin = redis_wait(world->socket);
 	redis_do(world->admin, "CLUSTER ADDSLOTSRANGE 0 16383");
 	RUN_UNTIL(&world->turner, cluster_is_ok(world->admin));
-	world->log = (struct log){.fd = open(world->log_path, O_CREAT | O_RDWR | O_APPEND, 0600),
-	    .level = LOG_LEVEL_WARNING,
-	    .process = "test"};
-	world->store = store_new(&(struct store_options){.base = world->turner.base,
-	    .url = world->url,
-	    .prefix = "{jobgate}:",
-	    .log = world->log});
-	assert_non_null(world->store);
-	RUN_UNTIL(&world->turner, store_has_answered(world));
+	world_connect(world, "{jobgate}:");
 	*state = world;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct world *world = *state;
-
-	store_free(world->store);
-	redisFree(world->admin);
-	process_end(world->redis);
-	close(world->log.fd);
-	turner_free(&world->turner);
-	remove_directory(world->folder);
-	free(world);
 	return 0;
 }
 
