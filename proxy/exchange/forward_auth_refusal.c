@@ -1,4 +1,5 @@
 /* forward_auth_refusal.c - questions of other proxies that are refused before any decision. */
+#include "exchange/exchange_state.h"
 #include "exchange/exchange_verdict.h"
 #include "exchange/forward_auth.h"
 #include "exchange/ours.h"
