@@ -1,7 +1,6 @@
 /* reply_test.c - answers when memory is short: whole, or one that says so; never a part. */
 #include "noted_reply.h"
 
-
 #define ALLOCATIONS 40 /* more than an answer needs */
 
 static unsigned allocations, failing; /* jansson's */
