@@ -310,7 +310,7 @@ http1_linger(struct http1_server *server, size_t *budget)
 	size_t n;
 
 	receiver_clear(receiver);
-	switch (receiver_fill(receiver)) {
+	switch (receiver_fill_on(receiver)) {
 	case IO_OK:
 		n = buffer_len(receiver->in);
 		if (!may_linger(server, n))

@@ -130,6 +130,7 @@ drop_input(struct http2_session *session)
 	size_t n;
 
 	while (session->skipped <= LINGER_BYTES) {
+		conn_look_again(conn);
 		switch (conn_read(conn, session->downstream->scratch->wire, BUFFER_LARGE, &n)) {
 		case IO_OK:
 			session->skipped += n;

@@ -275,6 +275,22 @@ a_client_that_expects_100_gets_it(void **state)
 	assert_string_equal(received(), OK_HI);
 }
 
+/* The loop tells of bytes and of a reset behind them only once, and then not that it was the end.
+ */
+static void
+a_reset_behind_bytes_ends_the_lingering(void **state)
+{
+	(void)state;
+	send_text("GET / HTTP/1.1\r\n\r\n");
+	assert_int_equal(downstream_connections(world.downstream), 1);
+	assert_int_equal(send(client, "late", 4, 0), 4);
+	close(client); /* what it has not read makes it a reset */
+	world_turn(&world);
+	world_turn(&world);
+	assert_int_equal(downstream_connections(world.downstream), 0);
+	client = world_connect(&world, "192.0.2.1", &(struct listener_options){0});
+}
+
 int
 main(void)
 {
@@ -295,6 +311,7 @@ main(void)
 	    TEST(content_that_stops_coming_fails_the_exchange),
 	    TEST(time_without_a_backend_is_not_the_clients),
 	    TEST(a_client_that_expects_100_gets_it),
+	    TEST(a_reset_behind_bytes_ends_the_lingering),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -139,6 +139,22 @@ nor_while_the_connection_lingers(void **state)
 	assert_null(session_now()->decoder.table.entries);
 }
 
+/* The loop tells of bytes and of a reset behind them only once, and then not that it was the end.
+ */
+static void
+a_reset_behind_bytes_ends_the_lingering(void **state)
+{
+	(void)state;
+	send_frame(H2_PUSH_PROMISE, 0, 1, NULL, 0);
+	assert_true(session_now()->finished_sending);
+	assert_int_equal(send(client, "late", 4, 0), 4);
+	close(client); /* what it has not read makes it a reset */
+	world_turn(&world);
+	world_turn(&world);
+	assert_null(session_now());
+	client = world_connect(&world, "192.0.2.1", &(struct listener_options){0});
+}
+
 /* Streams of gRPC may be silent. */
 static void
 content_that_may_pause_is_waited_for(void **state)
@@ -454,6 +470,7 @@ main(void)
 	    TEST(a_half_closed_connection_does_not_linger),
 	    TEST(nothing_is_kept_for_reading),
 	    TEST(nor_while_the_connection_lingers),
+	    TEST(a_reset_behind_bytes_ends_the_lingering),
 	    TEST(content_that_may_pause_is_waited_for),
 	    TEST(a_busy_connection_does_not_put_off_time_outs),
 	    TEST(an_idle_session_ends),
