@@ -74,6 +74,7 @@ struct call {
 	json_t *result;			      /* of a read, until the token is confirmed; or NULL */
 	char *challenge;		      /* of WWW-Authenticate, for a refusal; malloc */
 
+	bool changed; /* its change was made: a refusal after that says so */
 	int replicas; /* how many have confirmed its change; -1: none must */
 
 	void *state; /* the handler's own, given to state_free at the end */

@@ -37,13 +37,21 @@ challenge_make(const char *realm, const char *error)
 	return text;
 }
 
+/* The token is checked again after a change, too, before its caller learns what became of it. */
+static const char *
+change_made(const struct call *call)
+{
+	return call->changed ? "; the change was made before that, but its result is not shown"
+			     : "";
+}
+
 static void
 refuse(struct call *call, unsigned status, const char *error, const char *detail)
 {
 	const struct control *control = call->ctx;
 
 	call->challenge = challenge_make(control->setup->settings.realm, error);
-	call_refuse(call, status, NULL, "%s", detail);
+	call_refuse(call, status, NULL, "%s%s", detail, change_made(call));
 }
 
 void
@@ -72,9 +80,10 @@ refuse_address(struct call *call)
 {
 	call_refuse(call, 403, NULL,
 	    "the token is limited to some addresses (its from), and this call does not come from "
-	    "one of them%s",
+	    "one of them%s%s",
 	    call->local ? ": leave the token out, this socket has no addresses and needs no token"
-			: "");
+			: "",
+	    change_made(call));
 }
 
 /* The client's address as struct evidence has it, in *room; a local socket has none. */
@@ -87,8 +96,8 @@ find_address(const struct call *call, struct in6_addr *room)
 static void
 refuse_unavailable(struct call *call)
 {
-	call_refuse(call, 503, NULL,
-	    "the store does not answer, so the token cannot be checked; nothing was changed");
+	call_refuse(call, 503, NULL, "the store does not answer, so the token cannot be checked%s",
+	    call->changed ? change_made(call) : "; nothing was changed");
 }
 
 /* This value of the token is valid. The token must also have the role operator. */

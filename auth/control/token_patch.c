@@ -23,6 +23,7 @@ patched(void *ctx, enum store_result result, const struct record *record)
 	handler_audit_change(call, result, "changed", RECORD_TOKEN, call->id, patch->change);
 	if (!handler_confirmed(call, result, "repeat the request"))
 		return;
+	call->changed = result == STORE_OK;
 	if (result != STORE_OK)
 		handler_store_refused(call, result, record_types[RECORD_TOKEN].noun);
 	else if (call->token != NULL && slice_equal(call->token->token.id, call->id))

@@ -260,6 +260,7 @@ renewed(void *ctx, enum store_result result, const struct record *record)
 		handler_store_refused(call, result, record_types[RECORD_TOKEN].noun);
 		return;
 	}
+	call->changed = true;
 	view = with_value(view_record(record, NULL), issue);
 	if (call->token != NULL && slice_equal(call->token->token.id, call->id))
 		call_answer(call, 200,

@@ -49,6 +49,10 @@ on_next(struct alarm *alarm)
 		changes->job = (unsigned)random_below(&world->random, world->scenario.jobs);
 		if (random_chance(&world->random, 500))
 			draw_in_use(changes);
+		if (world->scenario.staff > 0 && random_chance(&changes->random, 150))
+			changes->token =
+			    world->scenario.tokens +
+			    (unsigned)random_below(&changes->random, world->scenario.staff);
 	}
 	if (changes->changes_token)
 		records_change_token(&world->records, changes->token);

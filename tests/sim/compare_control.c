@@ -22,11 +22,29 @@ static const char *const marks[] = {"aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb"};
 	compare_draw(&comparison->random, (const char *[]){__VA_ARGS__}, \
 	    sizeof((const char *[]){__VA_ARGS__}) / sizeof(const char *))
 
+#define SCOPE "(scope)" /* a word in whose place comes a scope: none, or one of these */
+
+static const char *const scopes[][5] = {
+    {"0"}, {"0"}, {"1", "team", "1"}, {"2", "team", "1", "kind", "x"}};
+
 /* On a replica and on a full server only what refuses is the same, not its details. */
 static void
 run(struct comparison *comparison, unsigned which, const char *const *words)
 {
-	compare_before(comparison, which, words, " script: ");
+	const char *all[REDIS_WORDS_MAX + 1];
+	size_t count = 0;
+
+	for (; *words != NULL; words++) {
+		const char *const *scope = scopes[random_below(&comparison->random, 4)];
+
+		if (strcmp(*words, SCOPE) != 0)
+			all[count++] = *words;
+		else
+			for (size_t i = 0; i < 5 && scope[i] != NULL; i++)
+				all[count++] = scope[i];
+	}
+	all[count] = NULL;
+	compare_before(comparison, which, all, " script: ");
 }
 
 /* ---- tokens ---- */
@@ -36,7 +54,8 @@ set_token(struct comparison *comparison, unsigned which, const char *record, con
 {
 	compare(comparison, which,
 	    (const char *[]){"HSET", record, "role", DRAW("read", "read needs rate"), "version",
-		DRAW("1", "2"), "selector", "", NULL});
+		DRAW("1", "2"), "selector", DRAW("", "team=1", "team=2", "kind=x,team=1"), "hash",
+		DRAW("aa", "bb", "AA"), NULL});
 	compare(comparison, which, (const char *[]){"ZADD", "used", DRAW("5", "6"), id, NULL});
 }
 
@@ -51,27 +70,28 @@ step_tokens(struct comparison *comparison, unsigned which, unsigned plain)
 	switch (random_below(&comparison->random, 9)) {
 	case 0:
 		run(comparison, plain,
-		    (const char *[]){"EVAL", script_delete_token, "2", record, "tokens", "0", id,
+		    (const char *[]){"EVAL", script_delete_token, "2", record, "tokens", SCOPE, id,
 			DRAW("0", "1"), "quota:", "made:", "used", "token:", NULL});
 		return;
 	case 1:
 		run(comparison, plain,
 		    (const char *[]){"EVAL", script_renew, "4", record, "mint", "enforced", "used",
-			"0", DRAW("1", "2"), "3", DRAW("", KEY, OTHER_KEY), DRAW("=", NAMES), "2",
+			SCOPE, DRAW("1", "2"), "3", DRAW("", KEY, OTHER_KEY), DRAW("=", NAMES), "2",
 			"previous_hash", "rate", "hash", DRAW("aa", "bb"), "version", "3", NULL});
 		return;
 	case 2:
 		run(comparison, plain,
-		    (const char *[]){"EVAL", script_limit, "1", record, "0", DRAW("1", "2"), NAMES,
-			"used", "1", DRAW("rate", "from"), DRAW("rate", "burst"), "7", "from",
-			"::", NULL});
+		    (const char *[]){"EVAL", script_limit, "1", record, SCOPE, DRAW("1", "2"),
+			NAMES, "used", "1", DRAW("rate", "from"), DRAW("rate", "burst"), "7",
+			"from", "::", NULL});
 		return;
 	case 3:
 		run(comparison, plain,
 		    (const char *[]){"EVAL", script_create_token, "5", record, "tokens", "mint",
-			"enforced", "token:", "", "0", "quota:", "token:", DRAW("", set), id,
-			DRAW("5", "7"), DRAW("", KEY, OTHER_KEY), "1", "name", "n", "role", "read",
-			NULL});
+			"enforced", DRAW("token:t1", "token:t2", "token:none"),
+			DRAW("", "aa", "bb"), DRAW("0", "1", "2"), "quota:", "token:",
+			DRAW("", set), id, DRAW("5", "7"), DRAW("", KEY, OTHER_KEY), "1", "name",
+			"n", "role", "read", "selector", DRAW("team=1", "kind=x,team=1"), NULL});
 		return;
 	case 4:
 		run(comparison, plain,
@@ -95,7 +115,7 @@ static void
 patch(struct comparison *comparison, unsigned plain, const char *record)
 {
 	run(comparison, plain,
-	    (const char *[]){"EVAL", script_patch, "2", record, "jobs", "0", DRAW("0", "0", "1"),
+	    (const char *[]){"EVAL", script_patch, "2", record, "jobs", SCOPE, DRAW("0", "0", "1"),
 		DRAW("then", "now"), DRAW("2", "1"), DRAW("0", "1"), DRAW("2", "1"), DRAW("0", "1"),
 		DRAW("0", "-1", "9"), "2", DRAW("url", "access", "port:80"), DRAW("1", "public"),
 		DRAW("label:y", "port:443", "port:99"), DRAW("1", "2"),
@@ -112,23 +132,25 @@ step_jobs(struct comparison *comparison, unsigned which, unsigned plain)
 	switch (random_below(&comparison->random, 8)) {
 	case 0:
 		run(comparison, plain,
-		    (const char *[]){"EVAL", script_delete_job, "2", record, "jobs", "0", id,
+		    (const char *[]){"EVAL", script_delete_job, "2", record, "jobs", SCOPE, id,
 			DRAW("0", "1"), "quota:", "", "used", "token:", NULL});
 		return;
 	case 1:
 	case 2:
 		run(comparison, plain,
-		    (const char *[]){"EVAL", script_create, "3", record, "jobs", "token:", "", "0",
-			"quota:", "job:", "", id, DRAW("1", "2"), DRAW("0", "30"), "url", "u",
-			DRAW("label:team", "port:80", "port:443"), "x", "access",
-			DRAW("public", "no"), "lease", DRAW("30", "no"), NULL});
+		    (const char *[]){"EVAL", script_create, "3", record, "jobs",
+			DRAW("token:t1", "token:t2", "token:none"), DRAW("", "aa", "bb"),
+			DRAW("0", "1", "2"), "jobquota:", "job:", "", id, DRAW("1", "2"),
+			DRAW("0", "30"), "url", "u", DRAW("label:team", "port:80", "port:443"),
+			DRAW("x", "1"), "access", DRAW("public", "no"), "lease", DRAW("30", "no"),
+			NULL});
 		return;
 	case 3:
 		patch(comparison, plain, record);
 		return;
 	case 4:
 		run(comparison, plain,
-		    (const char *[]){"EVAL", script_renew_job, "1", record, "0", NULL});
+		    (const char *[]){"EVAL", script_renew_job, "1", record, SCOPE, NULL});
 		return;
 	case 5:
 		run(comparison, plain,
@@ -146,6 +168,9 @@ step_jobs(struct comparison *comparison, unsigned which, unsigned plain)
 		compare(comparison, which, (const char *[]){"HGETALL", record, NULL});
 		compare(comparison, which, (const char *[]){"PTTL", record, NULL});
 		compare(comparison, which, (const char *[]){"SCARD", "public", NULL});
+		compare(comparison, which,
+		    (const char *[]){
+			"SCARD", DRAW("jobquota:team=1", "quota:team=1", "quota:team=2"), NULL});
 		snprintf(record, sizeof(record), "job:%s", id);
 		compare(comparison, which,
 		    (const char *[]){"ZADD", "used", DRAW("5", "6"), record, NULL});

@@ -19,7 +19,8 @@ make_one(struct comparison *comparison, unsigned which)
 	snprintf(set, sizeof(set), "made:%s", family[maker]);
 	compare(comparison, which,
 	    (const char *[]){"HSET", record, "hash",
-		compare_draw(random, (const char *[]){"aa", "bb"}, 2), "selector", "",
+		compare_draw(random, (const char *[]){"aa", "bb"}, 2), "selector",
+		compare_draw(random, (const char *[]){"", "team=1", "team=2"}, 3),
 		maker < i ? "created_by" : "x", family[maker], NULL});
 	if (maker < i)
 		compare(comparison, which, (const char *[]){"SADD", set, family[i], NULL});
@@ -27,16 +28,21 @@ make_one(struct comparison *comparison, unsigned which)
 }
 
 static void
-run_script(struct comparison *comparison, const char *text, const char *first)
+run_script(struct comparison *comparison, const char *text, const char *const *first)
 {
 	const char *id = compare_draw(&comparison->random, family, 4);
 	const char *writes = compare_draw(&comparison->random, (const char *[]){"0", "1"}, 2);
 	char record[16];
+	const char *words[16] = {"EVAL", text, "2", record, "tokens"};
+	const char *const rest[] = {id, writes, "quota:", "made:", "used", "token:"};
+	size_t count = 5;
 
 	snprintf(record, sizeof(record), "token:%s", id);
-	compare(comparison, PLAIN,
-	    (const char *[]){"EVAL", text, "2", record, "tokens", first, id, writes,
-		"quota:", "made:", "used", "token:", NULL});
+	while (*first != NULL)
+		words[count++] = *first++;
+	for (size_t i = 0; i < sizeof(rest) / sizeof(rest[0]); i++)
+		words[count++] = rest[i];
+	compare(comparison, PLAIN, words);
 }
 
 /* What there is of all of them. */
@@ -61,12 +67,16 @@ compare_family(struct comparison *comparison, unsigned which)
 	switch (random_below(&comparison->random, 8)) {
 	case 0:
 		comparison->unordered = true;
-		run_script(comparison, script_cascade, "0");
+		run_script(comparison, script_cascade,
+		    random_chance(&comparison->random, 500)
+			? (const char *[]){"0", NULL}
+			: (const char *[]){"1", "team", "1", NULL});
 		comparison->unordered = false;
 		break;
 	case 1:
 		run_script(comparison, script_revoke,
-		    compare_draw(&comparison->random, (const char *[]){"aa", "bb"}, 2));
+		    (const char *[]){
+			compare_draw(&comparison->random, (const char *[]){"aa", "bb"}, 2), NULL});
 		break;
 	case 2:
 		look_at_all(comparison, which);

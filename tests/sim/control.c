@@ -20,6 +20,8 @@
 static const char secret[CONTROL_SECRET_TEXT + 1] =
     "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
+static struct ip_range everywhere; /* ::/0 */
+
 struct control_work {
 	struct control_setup setup;
 	struct control control;
@@ -73,7 +75,7 @@ on_send(struct call *call, const struct reply *reply)
 	wait_ns(desk, pause);
 }
 
-/* What the server makes of a request of our own user at the Unix socket. */
+/* What the server makes of a request of our own user, or a worker, at its Unix socket. */
 static struct call *
 make_call(struct desk *desk, const struct operator_request *request)
 {
@@ -84,19 +86,28 @@ make_call(struct desk *desk, const struct operator_request *request)
 	call->ctx = &desk->process->work->control;
 	call->endpoints = &api_endpoints;
 	call->method = slice_of(request->method);
-	call->local = true;
+	call->local = !request->by_worker;
+	call->vouched = request->vouched;
+	memcpy(call->vouched.secret, secret, sizeof(secret));
 	snprintf(call->peer, sizeof(call->peer), "operator %u", desk->index);
 	call->connection = (struct connection *)desk;
 	call->send = on_send;
+	if (request->authorization[0] != '\0') {
+		call->authorizations = 1;
+		call->authorization = strdup(request->authorization);
+		if (call->authorization == NULL)
+			goto fail;
+	}
 	if (request->body[0] == '\0')
 		return call;
 	call->body = strdup(request->body);
-	if (call->body == NULL) {
-		call_free(call);
-		return NULL;
-	}
+	if (call->body == NULL)
+		goto fail;
 	call->body_len = strlen(call->body);
 	return call;
+fail:
+	call_free(call);
+	return NULL;
 }
 
 static void
@@ -124,7 +135,9 @@ on_turn(evutil_socket_t fd, short events, void *ctx)
 	else
 		pause = operators_answered(world, desk->index, 500, "", 0);
 	heap_use(&desk->process->node.heap);
-	if (call != NULL)
+	if (call != NULL && request.by_worker)
+		caller_vouched_for(call);
+	else if (call != NULL)
 		caller_identify(call);
 	else
 		wait_ns(desk, pause);
@@ -330,7 +343,8 @@ control_start(struct control_process *process, struct world *world)
 							  .key_prefix = "jobgate:",
 							  .realm = "jobgate",
 							  .public_url = "https://{job}.localhost/",
-							  .scope = {{1000, 1000}},
+							  .scope = scenario->scope,
+							  .scoped_urls = {1, &everywhere},
 							  .wait = scenario->wait},
 	    .gateway_secret = secret,
 	    .tuning = &scenario->tuning,

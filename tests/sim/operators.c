@@ -31,10 +31,11 @@ add_call(struct operators *operators, const struct operator_call *call)
 static void
 own(struct operators *operators, const struct operator_call *call, int number)
 {
-	for (unsigned i = 0; i < operators->world->scenario.tokens; i++)
-		if (call->act == ACT_CASCADE ||
-		    (!operators_is_of_job(call->act) && call->index == i))
+	for (unsigned i = 0; i < operators->world->records.tokens; i++)
+		if (call->act == ACT_CASCADE || (call->act < ACT_CREATE_TOKEN && call->index == i))
 			operators->token_owner[i] = number;
+	if (call->act == ACT_DELETE_MADE)
+		operators->made[call->index].owner = number;
 	if (operators_is_of_job(call->act))
 		operators->job_owner[call->index] = number;
 }

@@ -6,12 +6,15 @@
 #ifndef SIM_OPERATORS_H
 #define SIM_OPERATORS_H
 
+#include "auth/control/head.h"
+#include "exchanges.h"
 #include "random.h"
 #include "records.h"
 
 struct world;
 
 #define OPERATORS_MAX 3
+#define OPERATORS_MADE_MAX 64
 #define NO_CALL (-1)
 #define OPERATORS_PATH_MAX 120
 
@@ -19,7 +22,10 @@ struct operator_request {
 	const char *method;
 	char path[OPERATORS_PATH_MAX];
 	const char *query;
-	char body[400]; /* "": none */
+	char body[400];		 /* "": none */
+	char authorization[128]; /* "": the request has no such field */
+	bool by_worker;		 /* a worker passes it on, and vouches for its token */
+	struct vouched vouched;	 /* without the secret */
 };
 
 enum operator_act {
@@ -28,6 +34,8 @@ enum operator_act {
 	ACT_REVOKE,
 	ACT_RENEW_TOKEN,
 	ACT_LIMIT,
+	ACT_CREATE_TOKEN,
+	ACT_DELETE_MADE, /* a token that a call has created */
 	ACT_CREATE_JOB,
 	ACT_DELETE_JOB,
 	ACT_PATCH_JOB,
@@ -45,9 +53,11 @@ enum operator_stage {
 struct operator_call {
 	enum operator_act act;
 	enum operator_stage stage;
-	unsigned index;	  /* of its token or job */
-	unsigned value;	  /* of ACT_REVOKE */
-	bool widens;	  /* of ACT_PATCH_JOB: it takes nothing from anyone */
+	unsigned index; /* of its token or job */
+	unsigned value; /* of ACT_REVOKE */
+	bool widens;	/* of ACT_PATCH_JOB: it takes nothing from anyone */
+	bool has_token; /* then caller says which value of which token, and from where */
+	struct exchange_plan caller;
 	char request[72]; /* its id, in the audit log */
 	uint64_t begun_ns, ended_ns;
 	unsigned done;	 /* changes of records that it has made, at whatever server */
@@ -55,7 +65,14 @@ struct operator_call {
 	unsigned
 	    perhaps; /* of these, lines that say that it is not known whether the change was made */
 	uint32_t tokens_done, jobs_done; /* a bit for each record that it has changed */
-	char hash[65];			 /* of the token when it was renewed */
+	char hash[65];			 /* of the token when it was renewed or created */
+	char made[TOKEN_ID_LEN + 1];	 /* the token that it has created */
+};
+
+/* A token that a call has created. */
+struct made_token {
+	char id[TOKEN_ID_LEN + 1];
+	int call, owner; /* owner: the call that deletes it, or did so last; or NO_CALL */
 };
 
 struct operators {
@@ -69,7 +86,10 @@ struct operators {
 	int token_owner[RECORDS_TOKENS_MAX], job_owner[RECORDS_JOBS_MAX];
 	uint64_t
 	    record_hashes[RECORDS_TOKENS_MAX + RECORDS_JOBS_MAX]; /* of records, before a script */
-	bool settled;						  /* they make no more calls */
+	int labels_before[RECORDS_TOKENS_MAX + RECORDS_JOBS_MAX]; /* of these; or NO_LABEL */
+	struct made_token made[OPERATORS_MADE_MAX];
+	size_t made_count;
+	bool settled; /* they make no more calls */
 	uint64_t answers, done;
 };
 
@@ -103,6 +123,9 @@ void operators_read_log(struct world *world, const char *line, size_t len);
 bool operators_draw(
     struct operators *operators, struct operator_call *call, struct operator_request *out);
 
+/* No call that may still change something is this one; NO_CALL: there is none. */
+bool operators_is_free(struct operators *operators, int owner);
+
 /* It changes a job, not tokens. */
 bool operators_is_of_job(enum operator_act act);
 
@@ -111,7 +134,51 @@ bool operators_is_of_job(enum operator_act act);
 void operators_script_begins(void *ctx, struct redis *redis);
 void operators_script_changed(void *ctx, struct redis *redis);
 
+/* ---- operators_caller.c: callers with tokens ---- */
+
+/* With which token it comes, if any, and how the request shows it. */
+void operators_draw_caller(
+    struct operators *operators, struct operator_call *call, struct operator_request *out);
+
+/* The call changes a record (in words: `what`) that has had this label, or has it now. */
+void operators_judge_caller(struct world *world, const struct operator_call *call,
+    const struct redis *redis, const char *what, int label);
+
+/* Its record creates another one: the token is still there, with the value that was shown. */
+void operators_judge_maker(
+    struct world *world, const struct operator_call *call, struct redis *redis);
+
+/* A record with this label may have been out of the caller's scope. */
+bool operators_may_miss(const struct world *world, const struct operator_call *call, int label);
+
+/* It was answered 401 or 403. */
+void operators_judge_refused(
+    struct world *world, const struct operator_call *call, unsigned status);
+
+/* ---- operators_made.c: tokens that calls create ---- */
+
+/* False: there are too many already. */
+bool operators_draw_creation(
+    struct operators *operators, struct operator_call *call, struct operator_request *out);
+bool operators_draw_deletion(
+    struct operators *operators, struct operator_call *call, struct operator_request *out);
+
+/* What the script that has run has done to them, and how many there are of each scope. */
+void operators_made_changed(struct operators *operators, struct redis *redis);
+
+/* The answer 201. */
+void operators_judge_created(struct world *world, struct operator_call *call, const char *content);
+
+/* A cascade is over: nothing is left of what the token had created before. */
+void operators_judge_cascade(struct world *world, const struct operator_call *call);
+
 /* ---- operators_judge.c ---- */
+
+/* A rule is broken. */
+void operators_wrong(struct world *world, const struct operator_call *call, const char *what);
+
+/* A fault of the store, of the control process or its machine may be the reason. */
+bool operators_is_troubled(const struct world *world, const struct operator_call *call);
 
 /* The rules for an answer. Returns the stage that follows. */
 enum operator_stage operators_judge(

@@ -28,8 +28,8 @@ may_be_under_way(const struct world *world, const struct operator_call *call)
 }
 
 /* At most one call at a time changes a record: so it is known whose change one is. */
-static bool
-is_free(struct operators *operators, int owner)
+bool
+operators_is_free(struct operators *operators, int owner)
 {
 	const struct operator_call *call;
 
@@ -40,11 +40,15 @@ is_free(struct operators *operators, int owner)
 	       (call->stage == STAGE_OPEN && !may_be_under_way(operators->world, call));
 }
 
+/* A cascade deletes any of them, and none that another call deletes. */
 static bool
 tokens_are_free(struct operators *operators)
 {
-	for (unsigned i = 0; i < operators->world->scenario.tokens; i++)
-		if (!is_free(operators, operators->token_owner[i]))
+	for (unsigned i = 0; i < operators->world->records.tokens; i++)
+		if (!operators_is_free(operators, operators->token_owner[i]))
+			return false;
+	for (size_t i = 0; i < operators->made_count; i++)
+		if (!operators_is_free(operators, operators->made[i].owner))
 			return false;
 	return true;
 }
@@ -188,6 +192,7 @@ draw_request(struct operators *operators, struct operator_call *call, struct ope
 	const char *job = records->job[call->index % records->jobs].id;
 	static const char *const methods[ACTS] = {[ACT_DELETE_TOKEN] = "DELETE",
 	    [ACT_CASCADE] = "DELETE",
+	    [ACT_DELETE_MADE] = "DELETE",
 	    [ACT_DELETE_JOB] = "DELETE",
 	    [ACT_PATCH_JOB] = "PATCH",
 	    [ACT_LIMIT] = "PATCH"};
@@ -210,6 +215,10 @@ draw_request(struct operators *operators, struct operator_call *call, struct ope
 		return token->value_count + 4 < RECORDS_VALUES_MAX;
 	case ACT_LIMIT:
 		return draw_limit(operators, out);
+	case ACT_CREATE_TOKEN:
+		return operators_draw_creation(operators, call, out);
+	case ACT_DELETE_MADE:
+		return operators_draw_deletion(operators, call, out);
 	case ACT_CREATE_JOB:
 		snprintf(out->path, sizeof(out->path), "/v1/jobs");
 		draw_job(operators, call, out);
@@ -259,20 +268,29 @@ draw_call(struct operators *operators, struct operator_call *call)
 	struct random *random = &operators->random;
 
 	*call = (struct operator_call){.act = draw_act(random)};
+	if (scenario->staff > 0 && random_chance(random, 250))
+		call->act = random_chance(random, 700) ? ACT_CREATE_TOKEN : ACT_DELETE_MADE;
+	if (call->act == ACT_CREATE_TOKEN || call->act == ACT_DELETE_MADE)
+		return true;
 	if (operators_is_of_job(call->act)) {
 		call->index = (unsigned)random_below(random, scenario->jobs);
-		return is_free(operators, operators->job_owner[call->index]);
+		return operators_is_free(operators, operators->job_owner[call->index]);
 	}
-	call->index = (unsigned)random_below(random, scenario->tokens);
+	call->index = (unsigned)random_below(random, operators->world->records.tokens);
 	if (call->act == ACT_CASCADE && !scenario->scripted)
 		return false;
-	return call->act == ACT_CASCADE ? tokens_are_free(operators)
-					: is_free(operators, operators->token_owner[call->index]);
+	return call->act == ACT_CASCADE
+		   ? tokens_are_free(operators)
+		   : operators_is_free(operators, operators->token_owner[call->index]);
 }
 
 bool
 operators_draw(
     struct operators *operators, struct operator_call *call, struct operator_request *out)
 {
-	return draw_call(operators, call) && draw_request(operators, call, out);
+	*out = (struct operator_request){0};
+	if (!draw_call(operators, call) || !draw_request(operators, call, out))
+		return false;
+	operators_draw_caller(operators, call, out);
+	return true;
 }

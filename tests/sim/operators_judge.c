@@ -19,8 +19,8 @@ back_ns(const struct scenario *scenario)
 	       NS_PER_MS;
 }
 
-static bool
-is_troubled(const struct world *world, const struct operator_call *call)
+bool
+operators_is_troubled(const struct world *world, const struct operator_call *call)
 {
 	uint64_t from_ns = call->begun_ns, back = back_ns(&world->scenario);
 
@@ -38,6 +38,8 @@ overlaps(const struct span *span, const struct operator_call *call)
 	return span->from_ns <= call->ended_ns && span->to_ns >= call->begun_ns;
 }
 
+#define BROKEN (-2) /* in place of a label: an operator with a scope gets 404 for it */
+
 static bool
 was_absent(const struct world *world, const struct operator_call *call)
 {
@@ -45,14 +47,21 @@ was_absent(const struct world *world, const struct operator_call *call)
 	    &world->records.token[call->index % world->records.tokens];
 	const struct job_history *job = &world->records.job[call->index % world->records.jobs];
 
-	if (call->act >= ACT_CREATE_JOB) {
+	if (call->act == ACT_DELETE_MADE)
+		return true; /* when it was gone is not known */
+	if (operators_is_of_job(call->act)) {
 		for (size_t i = 0; i < job->state_count; i++)
-			if (overlaps(&job->states[i].span, call) && !job->states[i].exists)
+			if (overlaps(&job->states[i].span, call) &&
+			    (!job->states[i].exists ||
+				operators_may_miss(world, call, job->states[i].label)))
 				return true;
 		return false;
 	}
 	for (size_t i = 0; i < token->state_count; i++)
-		if (overlaps(&token->states[i].span, call) && !token->states[i].exists)
+		if (overlaps(&token->states[i].span, call) &&
+		    (!token->states[i].exists ||
+			operators_may_miss(world, call,
+			    token->states[i].broken ? BROKEN : token->states[i].label)))
 			return true;
 	return false;
 }
@@ -74,8 +83,8 @@ was_of_no_use(const struct world *world, const struct operator_call *call)
 
 /* ---- the rules ---- */
 
-static void
-wrong(struct world *world, const struct operator_call *call, const char *what)
+void
+operators_wrong(struct world *world, const struct operator_call *call, const char *what)
 {
 	judge_violation(world, "call %d (act %d of record %u): %s",
 	    (int)(call - world->operators.calls), (int)call->act, call->index, what);
@@ -85,7 +94,8 @@ wrong(struct world *world, const struct operator_call *call, const char *what)
 static bool
 is_revocation(const struct operator_call *call)
 {
-	return call->act != ACT_CREATE_JOB && call->act != ACT_RENEW_JOB && !call->widens;
+	return call->act != ACT_CREATE_TOKEN && call->act != ACT_CREATE_JOB &&
+	       call->act != ACT_RENEW_JOB && !call->widens;
 }
 
 /* It succeeded although it has changed nothing now. */
@@ -94,14 +104,16 @@ may_be_done_already(const struct world *world, const struct operator_call *call)
 {
 	switch (call->act) {
 	case ACT_REVOKE:
-		return was_of_no_use(world, call) || is_troubled(world, call);
+		return was_of_no_use(world, call) || operators_is_troubled(world, call);
 	case ACT_DELETE_TOKEN:
+	case ACT_DELETE_MADE:
 	case ACT_DELETE_JOB:
 	case ACT_CASCADE: /* it repeats one that was not confirmed */
 		return world->scenario.wait.required > 0 &&
-		       (was_absent(world, call) || is_troubled(world, call));
+		       (was_absent(world, call) || operators_is_troubled(world, call));
 	case ACT_RENEW_TOKEN:
 	case ACT_LIMIT:
+	case ACT_CREATE_TOKEN:
 	case ACT_CREATE_JOB:
 	case ACT_PATCH_JOB:
 	case ACT_RENEW_JOB:
@@ -122,7 +134,8 @@ check_value(struct world *world, const struct operator_call *call, const char *c
 	records_learn_value(&world->records, call->index, value);
 	records_hash_text(value, hash);
 	if (strcmp(hash, call->hash) != 0)
-		wrong(world, call, "the value that was answered is not the one in the store");
+		operators_wrong(
+		    world, call, "the value that was answered is not the one in the store");
 }
 
 static void
@@ -132,29 +145,45 @@ judge_done(struct world *world, struct operator_call *call, const char *content)
 
 	if (call->act == ACT_CASCADE &&
 	    (deleted == NULL || strtoul(deleted + 17, NULL, 10) != call->done))
-		wrong(world, call, "another number of tokens was deleted than was answered");
+		operators_wrong(
+		    world, call, "another number of tokens was deleted than was answered");
 	if (call->act == ACT_RENEW_TOKEN)
 		check_value(world, call, content);
+	if (call->act == ACT_CREATE_TOKEN)
+		operators_judge_created(world, call, content);
+	if (call->act == ACT_CASCADE)
+		operators_judge_cascade(world, call);
 	if (call->done == 0 && !may_be_done_already(world, call))
-		wrong(world, call, "it was answered as done, but has changed nothing");
+		operators_wrong(world, call, "it was answered as done, but has changed nothing");
 	if (call->audits != (call->act == ACT_RENEW_JOB ? 0 : call->done))
-		wrong(world, call, "the audit log has more or fewer lines than changes");
+		operators_wrong(world, call, "the audit log has more or fewer lines than changes");
 	if (call->perhaps > 0)
-		wrong(world, call, "the audit log says perhaps of what was answered as done");
+		operators_wrong(
+		    world, call, "the audit log says perhaps of what was answered as done");
 	if (world->scenario.wait.required > 0 && is_revocation(call) && call->done > 0 &&
 	    !records_confirm(&world->records, call->tokens_done, call->jobs_done, call->begun_ns))
-		wrong(world, call, "it was answered as confirmed, but no primary has it");
+		operators_wrong(world, call, "it was answered as confirmed, but no primary has it");
 }
 
 static void
-judge_not_done(struct world *world, const struct operator_call *call, unsigned status)
+judge_not_done(
+    struct world *world, const struct operator_call *call, unsigned status, const char *content)
 {
+	/* The caller's token ended after the change. */
+	if (strstr(content, "the change was made") != NULL) {
+		if (!call->has_token || call->done == 0 || call->audits != call->done)
+			operators_wrong(world, call, "it says that a change was made");
+		return;
+	}
 	if (call->done > 0)
-		wrong(world, call, "it was answered as not done, but has changed something");
+		operators_wrong(
+		    world, call, "it was answered as not done, but has changed something");
 	if (call->audits > 0)
-		wrong(world, call, "the audit log has a change that was not made");
-	if (status == 404 && !was_absent(world, call) && !is_troubled(world, call))
-		wrong(world, call, "404 for what was there all the time");
+		operators_wrong(world, call, "the audit log has a change that was not made");
+	if (status == 401 || status == 403)
+		operators_judge_refused(world, call, status);
+	if (status == 404 && !was_absent(world, call) && !operators_is_troubled(world, call))
+		operators_wrong(world, call, "404 for what was there all the time");
 }
 
 static enum operator_stage
@@ -162,21 +191,23 @@ judge_unavailable(struct world *world, struct operator_call *call, const char *c
 {
 	if (strstr(content, "not confirmed") != NULL) {
 		if (world->scenario.wait.required == 0)
-			wrong(world, call, "it needs no confirmation");
+			operators_wrong(world, call, "it needs no confirmation");
 		return STAGE_KNOWN;
 	}
-	if (!is_troubled(world, call))
-		wrong(world, call, "503 without a fault");
+	if (!operators_is_troubled(world, call))
+		operators_wrong(world, call, "503 without a fault");
 	if (strstr(content, "is not known") != NULL) {
 		if (call->perhaps != 1 && call->act != ACT_RENEW_JOB)
-			wrong(world, call, "the audit log does not say that it may have been done");
+			operators_wrong(
+			    world, call, "the audit log does not say that it may have been done");
 		return STAGE_OPEN;
 	}
 	if (strstr(content, "not finished") != NULL)
 		return STAGE_OPEN;
-	if (strstr(content, "nothing was changed") == NULL)
-		wrong(world, call, "503 that does not say what was changed");
-	judge_not_done(world, call, 503);
+	if (strstr(content, "nothing was changed") == NULL &&
+	    strstr(content, "the change was made") == NULL)
+		operators_wrong(world, call, "503 that does not say what was changed");
+	judge_not_done(world, call, 503, content);
 	return STAGE_KNOWN;
 }
 
@@ -191,11 +222,11 @@ operators_judge(
 	if (status == 503)
 		return judge_unavailable(world, call, content);
 	if (status < 500) {
-		judge_not_done(world, call, status);
+		judge_not_done(world, call, status, content);
 		return STAGE_KNOWN;
 	}
 	/* Without memory, or of a record that breaks the rules: it may have been done. */
-	if (strstr(content, "breaks the rules") == NULL && !is_troubled(world, call))
-		wrong(world, call, "500 without a fault");
+	if (strstr(content, "breaks the rules") == NULL && !operators_is_troubled(world, call))
+		operators_wrong(world, call, "500 without a fault");
 	return STAGE_OPEN;
 }

@@ -1,5 +1,6 @@
 /* operators_watch.c - what scripts do to records, and whose calls these were. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "operators.h"
@@ -39,6 +40,22 @@ name_of(const struct world *world, unsigned record, char out[64])
 		    world->records.job[record - world->records.tokens].id);
 }
 
+/* Its label, or that of its selector; NO_LABEL: neither it nor the record is there. */
+static int
+label_of(const struct world *world, unsigned record, struct redis *redis)
+{
+	char name[64];
+	struct redis_key *key;
+
+	name_of(world, record, name);
+	key = redis_keys_find(&redis->keys, name);
+	if (key == NULL || records_key_has_ended(key))
+		return NO_LABEL;
+	return record < world->records.tokens
+		   ? records_label_of(records_field(key, "selector"))
+		   : (int)strtol(records_field(key, "label:team"), NULL, 10);
+}
+
 void
 operators_script_begins(void *ctx, struct redis *redis)
 {
@@ -49,6 +66,7 @@ operators_script_begins(void *ctx, struct redis *redis)
 	for (unsigned i = 0; i < world->records.tokens + world->records.jobs; i++) {
 		name_of(world, i, name);
 		operators->record_hashes[i] = print_of(redis, name);
+		operators->labels_before[i] = label_of(world, i, redis);
 	}
 }
 
@@ -109,6 +127,13 @@ note_change(struct operators *operators, unsigned record, struct redis *redis)
 		    index);
 	*bits |= 1u << index;
 	call->done++;
+	operators_judge_caller(world, call, redis, kind,
+	    call->act == ACT_CREATE_JOB ? label_of(world, record, redis)
+					: operators->labels_before[record]);
+	if (call->act == ACT_CREATE_JOB)
+		operators_judge_maker(world, call, redis);
+	if (call->act == ACT_PATCH_JOB)
+		operators_judge_caller(world, call, redis, kind, label_of(world, record, redis));
 	if (call->act == ACT_RENEW_TOKEN) {
 		struct redis_key *key;
 		char name[64];
@@ -138,4 +163,5 @@ operators_script_changed(void *ctx, struct redis *redis)
 		else
 			records_job_seen(&world->records, i - world->records.tokens, redis);
 	}
+	operators_made_changed(operators, redis);
 }

@@ -35,8 +35,8 @@ records_key(const struct records *records, const char *kind, const char *id)
 	return redis_keys_find(&records->redis->keys, name);
 }
 
-static void
-write_mint(struct records *records)
+void
+records_put_mint(struct records *records)
 {
 	char text[MINT_KEY_TEXT_LEN + 1];
 
@@ -51,8 +51,10 @@ static void
 write_token(struct records *records, struct token_history *token, const struct token_state *state)
 {
 	char key[64], hash[65], version[16], selector[32] = "";
+	bool of_staff = token - records->token >= records->tokens - records->staff;
+	const char *role = of_staff ? "operator" : "read";
 	const char *words[14 + 2 + RECORDS_TIMES_WORDS + 1] = {"HSET", key, "name", "sim", "role",
-	    state->broken ? "none" : "read", "selector", selector, "hash", hash, "version", version,
+	    state->broken ? "none" : role, "selector", selector, "hash", hash, "version", version,
 	    "minted", version};
 	size_t count = 14;
 
@@ -63,7 +65,7 @@ write_token(struct records *records, struct token_history *token, const struct t
 	}
 	/* A store that was emptied gets its key back before any token, as an import does it. */
 	if (redis_keys_find(&records->redis->keys, "jobgate:mint") == NULL)
-		write_mint(records);
+		records_put_mint(records);
 	records_hash_of(token, state->value, hash);
 	snprintf(version, sizeof(version), "%u", token->version);
 	if (state->label != NO_LABEL)
@@ -114,6 +116,7 @@ records_new_value(struct records *records, struct token_history *token)
 	jg_token_value_make(slice_of(token->id), records->minted ? records->mint_key : NULL, value);
 	value[TOKEN_VALUE_LEN] = '\0';
 	token->version++;
+	token->versions[(token->value_count - 1) % RECORDS_VALUES_MAX] = token->version;
 }
 
 void
@@ -127,7 +130,7 @@ records_init(struct records *records, struct redis *redis, uint64_t seed)
 	random_init(&records->port_random, seed, "ports", 1);
 	random_init(&records->replica_random, seed, "replicas", 1);
 	random_init(&records->public_random, seed, "public jobs", 1);
-	write_mint(records);
+	records_put_mint(records);
 	for (unsigned i = 0; i < records->tokens; i++)
 		jg_token_id_make(records->token[i].id);
 	records_draw_makers(records);
@@ -416,7 +419,7 @@ records_settle(struct records *records)
 {
 	if (!takes_changes(records))
 		return;
-	write_mint(records);
+	records_put_mint(records);
 	for (unsigned i = 0; i < records->tokens; i++) {
 		struct token_state *state;
 

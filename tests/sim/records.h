@@ -71,7 +71,7 @@ struct token_history {
 	int maker; /* the token that has created it; or NO_MAKER */
 	/* "": nobody has been told it yet; hashes: of these, as records have it. */
 	char values[RECORDS_VALUES_MAX][TOKEN_VALUE_LEN + 1], hashes[RECORDS_VALUES_MAX][65];
-	unsigned value_count, version;
+	unsigned value_count, version, versions[RECORDS_VALUES_MAX]; /* of each value, too */
 	struct token_state *states;
 	size_t state_count, state_room;
 	/* What a server had that was no longer the primary when it was changed (records_seen.c). */
@@ -91,6 +91,7 @@ struct records {
 	struct redis *redis;
 	struct random random, from_random, ends_random, port_random, public_random, replica_random;
 	unsigned tokens, jobs, backends;
+	unsigned staff;	  /* the last tokens are those of so many operators; no client has them */
 	unsigned strange; /* URLs beyond those of backends: nothing can be sent to these */
 	struct token_history token[RECORDS_TOKENS_MAX];
 	struct job_history job[RECORDS_JOBS_MAX];
@@ -127,6 +128,9 @@ void records_settle(struct records *records);
 
 /* The store is about to lose everything. records_settle puts it back. */
 void records_lost(struct records *records);
+
+/* An emptied store gets the key that values are minted with back, before any token is created. */
+void records_put_mint(struct records *records);
 
 /*
  * Another server takes changes from now on. What it never received never happened: its records are

@@ -183,8 +183,8 @@ records_field(struct redis_key *key, const char *name)
 }
 
 /* "team=2", or no selector. */
-static int
-label_of(const char *text)
+int
+records_label_of(const char *text)
 {
 	const char *number = strrchr(text, '=');
 
@@ -232,8 +232,10 @@ records_read_token(struct token_history *token, struct redis_key *key, struct to
 	/* The next renewal counts on from here: that of a lost one had the same version. */
 	token->version = (unsigned)strtoul(records_field(key, "version"), NULL, 10);
 	state->broken = is_broken(key);
-	state->label = label_of(records_field(key, "selector"));
+	state->label = records_label_of(records_field(key, "selector"));
 	state->value = records_value_of(token, records_field(key, "hash"));
+	if (state->value < RECORDS_VALUES_MAX)
+		token->versions[state->value] = token->version;
 	state->ranges = records_ranges_of(records_field(key, "from"));
 	records_read_times(token, key, state);
 }

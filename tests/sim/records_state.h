@@ -91,6 +91,9 @@ bool records_key_has_ended(const struct redis_key *key);
 /* Which of the token's values has this hash; RECORDS_VALUES_MAX: none. */
 unsigned records_value_of(const struct token_history *token, const char *hash);
 
+/* The label in the text of a selector; or NO_LABEL. */
+int records_label_of(const char *text);
+
 /* A field of a record; "": it has none. */
 const char *records_field(struct redis_key *key, const char *name);
 

@@ -34,6 +34,31 @@ size_t script_members(struct call *call, const char *name);
 /* A text, or nil. */
 void script_reply_if(struct call *call, bool is, const char *text);
 
+/* ---- redis_scripts_scope.c ---- */
+
+/*
+ * A scope begins at argv[0]: the number of its labels, their names and values. How many words these
+ * are, and whether a record lies within it.
+ */
+size_t script_scope_words(const char *const *argv);
+bool script_job_within(struct call *call, const char *record, const char *const *argv);
+bool script_token_within(struct call *call, const char *record, const char *const *argv);
+bool script_selector_within(const char *selector, const char *const *argv);
+
+/* Of MAKER_SCRIPT. */
+struct maker {
+	struct call *call;
+	const char *key, *hash; /* hash "": the caller has no token */
+	size_t most;
+	const char *sets, *records, *made;
+	struct text quota; /* the scope that a new record counts for */
+};
+
+/* argv: its five words. refused: 0, -4 or -5; counted: after the record was made. */
+struct maker script_maker(struct call *call, const char *key, const char *const *argv);
+int script_maker_refused(struct maker *maker);
+void script_maker_counted(const struct maker *maker, const char *record, const char *id);
+
 /* True for a lease: 1 to 5 digits, the first one not 0. */
 bool script_is_lease(const char *text);
 

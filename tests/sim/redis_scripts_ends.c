@@ -7,20 +7,29 @@
 
 /* ---- made_script.h ---- */
 
-/* The arguments behind a scope, of which there is none here. */
 struct made {
 	struct call *call;
+	const char *const *scope;
 	const char *record, *index, *id;
 	bool writes; /* in any case */
 	const char *quotas, *made, *used, *records;
 };
 
-/* argv: from the id on. */
+/* scope: where it begins; argv: from the id on. */
 static struct made
-read_made(struct call *call, const char *const *argv)
+read_made(struct call *call, const char *const *scope, const char *const *argv)
 {
-	return (struct made){call, call->words[3], call->words[4], argv[0],
+	return (struct made){call, scope, call->words[3], call->words[4], argv[0],
 	    strcmp(argv[1], "1") == 0, argv[2], argv[3], argv[4], argv[5]};
+}
+
+/* The same with a scope before the id. */
+static struct made
+read_scoped(struct call *call)
+{
+	const char *const *scope = &call->words[5];
+
+	return read_made(call, scope, scope + script_scope_words(scope));
 }
 
 static struct text
@@ -94,7 +103,8 @@ delete_record(const struct made *made)
 void
 script_revoke_run(struct call *call)
 {
-	struct made made = read_made(call, &call->words[6]);
+	static const char *const everything[] = {"0"};
+	struct made made = read_made(call, everything, &call->words[6]);
 	struct text hash;
 	bool within = script_field(call, made.record, "hash", &hash) &&
 		      strcasecmp(hash.at, call->words[5]) == 0;
@@ -108,7 +118,7 @@ script_revoke_run(struct call *call)
 
 /* ---- made_script.h: what is left ---- */
 
-#define NODES_MAX 16 /* tokens of a run, or of a comparison */
+#define NODES_MAX 100 /* tokens of a run, or of a comparison */
 
 static bool
 contains(const struct text *texts, size_t count, const char *text)
@@ -148,17 +158,32 @@ forget(const struct made *made, const char *node)
 	leave(made, maker, node);
 }
 
+/* Of a token that is gone, what was kept. */
+static bool
+in_scope(const struct made *made, const char *id)
+{
+	struct text selector;
+
+	if (script_scope_words(made->scope) == 1)
+		return true;
+	if (!script_field(
+		made->call, script_join(made->records, id, "").at, "selector", &selector) &&
+	    !script_field(made->call, note_of(made, id).at, "selector", &selector))
+		return false;
+	return script_selector_within(selector.at, made->scope);
+}
+
 /* Those that exist. The runs have too few for it to end early. */
 static int64_t
 count_remaining(const struct made *made)
 {
-	struct text nodes[NODES_MAX] = {script_join(made->id, "", "")},
-		    seen[NODES_MAX] = {nodes[0]};
+	static struct text nodes[NODES_MAX], seen[NODES_MAX], ids[NODES_MAX];
 	size_t left = 1, seen_count = 1;
 	int64_t count = 0;
 
+	nodes[0] = seen[0] = script_join(made->id, "", "");
 	while (left > 0) {
-		struct text node = nodes[--left], ids[NODES_MAX];
+		struct text node = nodes[--left];
 		size_t members = copy_members(made->call, set_of(made, node.at).at, ids, NODES_MAX);
 
 		for (size_t i = 0; i < members; i++) {
@@ -170,7 +195,7 @@ count_remaining(const struct made *made)
 				DO(made->call, "SREM", set_of(made, node.at).at, ids[i].at);
 				DO(made->call, "DEL", note_of(made, ids[i].at).at);
 			} else if (!contains(seen, seen_count, ids[i].at)) {
-				count += lives;
+				count += lives && in_scope(made, ids[i].at);
 				if (nested)
 					nodes[left++] = ids[i];
 				seen[seen_count++] = ids[i];
@@ -184,12 +209,13 @@ count_remaining(const struct made *made)
 void
 script_delete_token_run(struct call *call)
 {
-	struct made made = read_made(call, &call->words[6]);
-	bool lives = script_exists(call, made.record);
+	struct made made = read_scoped(call);
+	bool within = script_token_within(call, made.record, made.scope);
+	bool lives = within && script_exists(call, made.record);
 
 	if (lives)
 		delete_record(&made);
-	else
+	else if (within)
 		DO(call, "ZREM", made.index, made.id), DO(call, "ZREM", made.used, made.id);
 	if (!lives && made.writes)
 		write_nothing(&made);
@@ -210,7 +236,8 @@ struct cascade {
 	unsigned steps, moved, code;
 };
 
-static void
+/* False: it is there, but not in the scope. */
+static bool
 remove_token(struct cascade *cascade, const char *id)
 {
 	const struct made *made = &cascade->made;
@@ -218,7 +245,9 @@ remove_token(struct cascade *cascade, const char *id)
 	bool has_quota;
 
 	if (!script_exists(made->call, key.at))
-		return;
+		return true;
+	if (!in_scope(made, id))
+		return false;
 	has_quota = script_field(made->call, key.at, "quota", &quota);
 	script_field(made->call, key.at, "created_by", &maker);
 	if (!script_field(made->call, key.at, "selector", &selector))
@@ -231,6 +260,7 @@ remove_token(struct cascade *cascade, const char *id)
 	if (has_quota)
 		DO(made->call, "SREM", script_join(made->quotas, quota.at, "").at, id);
 	cascade->deleted[cascade->deleted_count++] = script_join(id, "", "");
+	return true;
 }
 
 static void
@@ -292,8 +322,9 @@ visit(struct cascade *cascade)
 
 	for (size_t i = 0; i < count && nested == NULL; i++) {
 		cascade->steps++;
-		remove_token(cascade, ids[i].at);
-		if (!script_exists(made->call, set_of(made, ids[i].at).at))
+		if (!remove_token(cascade, ids[i].at))
+			stay++;
+		else if (!script_exists(made->call, set_of(made, ids[i].at).at))
 			unlink_from(cascade, node.at, ids[i].at);
 		else if (contains(cascade->seen, cascade->seen_count, ids[i].at))
 			stay++;
@@ -315,9 +346,12 @@ script_cascade_run(struct call *call)
 	static struct cascade cascade;
 	struct text maker;
 
-	if (strcmp(call->words[5], "0") != 0)
-		abort(); /* nobody here has a scope */
-	cascade = (struct cascade){.made = read_made(call, &call->words[6])};
+	cascade = (struct cascade){.made = read_scoped(call)};
+	if (!in_scope(&cascade.made, cascade.made.id)) {
+		redis_reply_array(call, 1);
+		redis_reply_number(call, -1);
+		return;
+	}
 	if (!script_field(call, cascade.made.record, "created_by", &maker))
 		script_field(
 		    call, note_of(&cascade.made, cascade.made.id).at, "created_by", &maker);

@@ -117,17 +117,21 @@ start_lease(struct call *call, const char *record, const char *seconds)
 	DO(call, "EXPIRE", record, seconds);
 }
 
-/* Of MAKER_SCRIPT: callers here have no token. */
 void
 script_create_job_run(struct call *call)
 {
 	const char *record = call->words[3], *const *argv = &call->words[11];
+	struct maker maker = script_maker(call, call->words[5], &call->words[6]);
 	size_t count = call->count - 14;
+	int refused;
 
-	if (call->words[6][0] != '\0')
-		abort();
 	if (script_exists(call, record)) {
 		redis_reply_number(call, 0);
+		return;
+	}
+	refused = script_maker_refused(&maker);
+	if (refused != 0) {
+		redis_reply_number(call, refused);
 		return;
 	}
 	if (is_port_of_another(call) || is_taken(call, argv + 3, count)) {
@@ -137,6 +141,7 @@ script_create_job_run(struct call *call)
 	DO(call, "ZADD", call->words[4], argv[1], argv[0]);
 	script_do_list(call, "HSET", record, argv + 3, count);
 	list_public(call);
+	script_maker_counted(&maker, record, argv[0]);
 	if (strcmp(argv[2], "0") != 0)
 		start_lease(call, record, argv[2]);
 	redis_reply_number(call, 1);
@@ -146,23 +151,25 @@ void
 script_delete_job_run(struct call *call)
 {
 	const char *record = call->words[3], *index = call->words[4];
-	const char *const *argv = &call->words[5];
+	const char *const *argv = &call->words[4 + script_scope_words(&call->words[5])];
+	bool within = script_job_within(call, record, &call->words[5]);
+	bool lives = within && script_exists(call, record);
 	struct text quota;
-	bool lives = script_exists(call, record);
 
-	if (strcmp(argv[0], "0") != 0)
-		abort(); /* nobody here has a scope */
-	script_field(call, record, "quota", &quota);
-	DO(call, "ZREM", argv[5], script_join("job:", argv[1], "").at);
-	DO(call, "ZREM", index, argv[1]);
-	DO(call, "DEL", record);
-	if (quota.at[0] != '\0')
-		DO(call, "SREM", script_join(argv[3], quota.at, "").at, argv[1]);
+	if (within) {
+		script_field(call, record, "quota", &quota);
+		DO(call, "ZREM", argv[5], script_join("job:", argv[1], "").at);
+		DO(call, "ZREM", index, argv[1]);
+		DO(call, "DEL", record);
+		if (quota.at[0] != '\0')
+			DO(call, "SREM", script_join(argv[3], quota.at, "").at, argv[1]);
+	}
 	if (!lives && strcmp(argv[2], "1") == 0) {
 		DO(call, "ZADD", index, "0", "-");
 		DO(call, "ZREM", index, "-");
 	}
-	list_public(call);
+	if (within)
+		list_public(call);
 	redis_reply_number(call, lives);
 }
 
@@ -172,9 +179,7 @@ script_renew_job_run(struct call *call)
 	const char *record = call->words[3];
 	struct text lease;
 
-	if (strcmp(call->words[4], "0") != 0)
-		abort();
-	if (!script_exists(call, record)) {
+	if (!script_job_within(call, record, &call->words[4]) || !script_exists(call, record)) {
 		reply_code(call, -1);
 		return;
 	}
@@ -260,18 +265,18 @@ write_patch(const struct patch *patch, const char *updated_at, const char *lease
 void
 script_patch_job_run(struct call *call)
 {
-	const char *const *argv = &call->words[5];
+	size_t at = 4 + script_scope_words(&call->words[5]);
+	const char *const *argv = &call->words[at];
 	static struct patch patch;
 	struct redis_client before = {.redis = call->redis};
 	struct call look = {.client = &before, .redis = call->redis};
 
 	patch = (struct patch){.call = call, .record = call->words[3], .pairs = argv + 9};
 	patch.pair_words = 2 * strtoul(argv[8], NULL, 10);
-	if (strcmp(argv[0], "0") != 0)
-		abort();
-	for (size_t i = 14 + patch.pair_words; i < call->count; i++)
+	for (size_t i = at + 9 + patch.pair_words; i < call->count; i++)
 		patch.gone[patch.gone_count++] = script_join(call->words[i], "", "");
-	if (!script_exists(call, patch.record))
+	if (!script_job_within(call, patch.record, &call->words[5]) ||
+	    !script_exists(call, patch.record))
 		reply_code(call, -1);
 	else if (strcmp(argv[1], "1") == 0)
 		reply_code(call, -2);

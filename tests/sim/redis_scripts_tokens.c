@@ -7,14 +7,6 @@
 
 #include "redis_script.h"
 
-/* Nobody here has a scope. */
-static void
-check_scope(const char *word)
-{
-	if (strcmp(word, "0") != 0)
-		abort();
-}
-
 /* ---- the key that values are minted with ---- */
 
 struct mint_keys {
@@ -106,16 +98,14 @@ has_tokens(struct call *call, const char *index, const char *records)
 	return false;
 }
 
-/* Of MAKER_SCRIPT: callers here have no token. */
 void
 script_create_token_run(struct call *call)
 {
-	const char *const *keys = &call->words[3], *const *maker = &call->words[8];
-	const char *const *argv = maker + 5;
+	const char *const *keys = &call->words[3], *const *argv = &call->words[13];
+	struct maker maker = script_maker(call, keys[4], &call->words[8]);
 	struct mint_keys mint = read_mint(call, keys[2], keys[3]);
+	int refused;
 
-	if (maker[0][0] != '\0')
-		abort();
 	if (script_exists(call, keys[0])) {
 		answer(&mint, 3, 0);
 		return;
@@ -124,7 +114,12 @@ script_create_token_run(struct call *call)
 		answer(&mint, 3, -3);
 		return;
 	}
-	if (argv[2][0] != '\0' && mint.key == NULL && !has_tokens(call, keys[1], maker[3])) {
+	refused = script_maker_refused(&maker);
+	if (refused != 0) {
+		answer(&mint, 3, refused);
+		return;
+	}
+	if (argv[2][0] != '\0' && mint.key == NULL && !has_tokens(call, keys[1], maker.records)) {
 		DO(call, "SET", keys[2], argv[2]);
 		DO(call, "SET", keys[3], "1");
 		mint.key = argv[2];
@@ -134,8 +129,7 @@ script_create_token_run(struct call *call)
 	script_do_list(call, "HSET", keys[0], argv + 4, call->count - 17);
 	if (argv[2][0] != '\0' && mint.key != NULL)
 		DO(call, "HSET", keys[0], "minted", argv[3]);
-	if (maker[4][0] != '\0')
-		DO(call, "SADD", maker[4], argv[0]);
+	script_maker_counted(&maker, keys[0], argv[0]);
 	answer(&mint, 3, 1);
 }
 
@@ -178,13 +172,15 @@ write_changes(struct call *call, const char *record, size_t at)
 void
 script_renew_token_run(struct call *call)
 {
-	const char *const *keys = &call->words[3], *const *argv = &call->words[7];
+	const char *const *keys = &call->words[3];
+	size_t at = 6 + script_scope_words(&call->words[7]);
+	const char *const *argv = &call->words[at];
 	struct mint_keys mint = read_mint(call, keys[1], keys[2]);
 	struct text version;
 	int code = 1;
 
-	check_scope(argv[0]);
-	if (!script_field(call, keys[0], "version", &version))
+	if (!script_token_within(call, keys[0], &call->words[7]) ||
+	    !script_field(call, keys[0], "version", &version))
 		code = -1;
 	else if (strcmp(version.at, argv[1]) != 0)
 		code = 0;
@@ -194,7 +190,7 @@ script_renew_token_run(struct call *call)
 		answer(&mint, 3, code);
 		return;
 	}
-	write_changes(call, keys[0], 12);
+	write_changes(call, keys[0], at + 5);
 	if (strcmp(argv[4], "=") != 0)
 		write_needs(call, keys[0], argv[4]);
 	if (argv[3][0] != '\0' && mint.key != NULL)
@@ -210,17 +206,18 @@ void
 script_limit_run(struct call *call)
 {
 	const char *record = call->words[3];
-	const char *const *argv = &call->words[4];
+	size_t at = 3 + script_scope_words(&call->words[4]);
+	const char *const *argv = &call->words[at];
 	struct text version;
-	bool has = script_field(call, record, "version", &version);
+	bool has = script_token_within(call, record, &call->words[4]) &&
+		   script_field(call, record, "version", &version);
 
-	check_scope(argv[0]);
 	if (!has || strcmp(version.at, argv[1]) != 0) {
 		redis_reply_array(call, 1);
 		redis_reply_number(call, has ? 0 : -1);
 		return;
 	}
-	write_changes(call, record, 8);
+	write_changes(call, record, at + 4);
 	write_needs(call, record, argv[2]);
 	redis_reply_array(call, 3);
 	redis_reply_number(call, 1);

@@ -251,6 +251,22 @@ draw_control(struct scenario *s, uint64_t seed)
 	store->backoff_last_ms = (unsigned)random_skewed(&random, 50, 2000);
 }
 
+/* Operators with tokens, in half of the runs with a control process. */
+static void
+draw_staff(struct scenario *s, uint64_t seed)
+{
+	struct random random;
+
+	random_init(&random, seed, "staff", 0);
+	s->scope = (struct scope_quota){{1000, 1000}};
+	if (s->operators == 0 || random_chance(&random, 500))
+		return;
+	s->staff = (unsigned)random_between(&random, 1, 2);
+	s->minted = true;
+	s->scope.most[RECORD_TOKEN] = random_between(&random, 1, 6);
+	s->scope.most[RECORD_JOB] = random_between(&random, 1, 3);
+}
+
 static void
 draw_visitors(struct scenario *s, struct random *random)
 {
@@ -301,6 +317,7 @@ scenario_draw(struct scenario *scenario, uint64_t seed)
 	draw_stops(scenario, seed);
 	draw_store(scenario, &random);
 	draw_control(scenario, seed);
+	draw_staff(scenario, seed);
 	draw_ports(scenario, seed);
 	draw_publics(scenario, seed);
 	draw_replicas(scenario, seed);

@@ -54,6 +54,9 @@ struct scenario {
 	uint64_t operator_ns; /* between two calls of one, on average */
 	bool control_faults;  /* the control process has faults of its own */
 	struct replica_wait wait;
+	/* tokens of operators, and how many records operators with a scope may create */
+	unsigned staff;
+	struct scope_quota scope;
 	unsigned h2_backends;		     /* a bit for each backend that speaks HTTP/2 */
 	unsigned h2_tunnels;		     /* and for each of these that takes WebSockets */
 	unsigned h2_window_min;		     /* the least window of a stream to them, in bytes */

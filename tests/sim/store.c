@@ -228,6 +228,8 @@ store_empty(struct store *store)
 	redis_kill(redis);
 	records_lost(&store->world->records);
 	redis_do(redis, (const char *[]){"FLUSHALL", NULL});
+	if (store->world->scenario.staff > 0)
+		records_put_mint(&store->world->records);
 }
 
 void

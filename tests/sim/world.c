@@ -50,7 +50,8 @@ start(struct world *world)
 	store_start(&world->store, world);
 	for (unsigned i = 0; i < world->scenario.backends; i++)
 		backend_start(&world->backends[i], world, (int)i);
-	world->records.tokens = world->scenario.tokens;
+	world->records.tokens = world->scenario.tokens + world->scenario.staff;
+	world->records.staff = world->scenario.staff;
 	world->records.jobs = world->scenario.jobs;
 	world->records.backends = world->scenario.backends;
 	world->records.strange = world->scenario.strange_urls ? STRANGE_URLS : 0;

@@ -1,6 +1,8 @@
 /* tokens_test.c - tokens over the API: made, changed, renewed, deleted, listed. */
 #include "harness.h"
 
+#include <time.h>
+
 #include "jobgate/token.h"
 
 static void
@@ -85,12 +87,67 @@ token_list(void **state)
 	answer_free(&two);
 }
 
+/* The time in so many milliseconds, as records have it. */
+static void
+moment_after(unsigned ms, char out[32])
+{
+	struct timespec now;
+	struct tm utc;
+	size_t len;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	now.tv_nsec += (long)ms * 1000 * 1000;
+	now.tv_sec += now.tv_nsec / 1000000000;
+	now.tv_nsec %= 1000000000;
+	gmtime_r(&now.tv_sec, &utc);
+	len = strftime(out, 32, "%Y-%m-%dT%H:%M:%S", &utc);
+	snprintf(out + len, 32 - len, ".%03ldZ", now.tv_nsec / 1000000);
+}
+
+/* A caller whose token ends while its change is made is told that it was made. */
+static void
+caller_ends(void **state)
+{
+	const struct world *world = *state;
+	struct answer maker = create_token(world, "{\"name\":\"ends\",\"role\":\"operator\"}");
+	struct answer made = create_token(world, "{\"name\":\"stays\",\"role\":\"read\"}");
+	char head[512], command[160], key[64], moment[32], *version;
+	struct answer answer;
+	int fd = unix_connect(world->control_socket);
+
+	moment_after(900, moment);
+	for (int i = 0; i < 2; i++) { /* no token may outlive the one that changes it */
+		snprintf(command, sizeof(command), "HSET test:token:%s expires_at %s",
+		    text_in(i == 0 ? &maker : &made, "id"), moment);
+		run_redis(world, command);
+	}
+	run_redis(world, "CLIENT PAUSE 1200 WRITE");
+	snprintf(head, sizeof(head),
+	    "POST /v1/tokens/%s/renew HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n"
+	    "Content-Length: 0\r\n\r\n",
+	    text_in(&made, "id"), text_in(&maker, "value"));
+	http_send(fd, head);
+	assert_true(http_read(fd, false, &answer));
+	close(fd);
+	assert_int_equal(answer.status, 401);
+	assert_non_null(strstr(text_in(&answer, "detail"), "has expired"));
+	assert_non_null(strstr(text_in(&answer, "detail"), "the change was made before that"));
+	snprintf(key, sizeof(key), "test:token:%s", text_in(&made, "id"));
+	version = stored(world, key, "version");
+	assert_string_equal(version, "2");
+	free(version);
+	answer_free(&answer);
+	answer_free(&made);
+	answer_free(&maker);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(token_life),
 	    cmocka_unit_test(token_list),
+	    cmocka_unit_test(caller_ends),
 	};
 
 	return cmocka_run_group_tests(tests, world_setup, world_teardown);
