@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measure jobgate side by side with others: installs what is missing, builds `release`, runs run.py.
 # Options are run.py's: --pairs N (h2: also --rounds N) --seconds S --only small,large,... --against haproxy,nginx,relay,...
-# With the name of another measurement first, that one: latency, replicas, scale, inside, bulk, h2, fleet, cut (see README.md).
+# With the name of another measurement first, that one: latency, replicas, scale, inside, bulk, h2, fleet, simulated, cut (see README.md).
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top"
@@ -24,7 +24,7 @@ fi
 cmake --preset release >/dev/null
 cmake --build --preset release
 what=run
-case "${1-}" in latency | replicas | scale | inside | bulk | h2 | fleet | cut)
+case "${1-}" in latency | replicas | scale | inside | bulk | h2 | fleet | simulated | cut)
 	what=$1
 	shift
 	;;

@@ -74,7 +74,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--gateways", type=int, default=1000)
     parser.add_argument("--tokens", type=int, default=100000)
-    parser.add_argument("--revocations", type=int, default=1000)
+    parser.add_argument("--revocations", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", type=pathlib.Path, default=TOP / "bench" / "results")
     options = parser.parse_args()
