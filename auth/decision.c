@@ -87,24 +87,47 @@ jg_bearer_forget(struct digest_cache *cache, const struct cached_digest *read)
 		digest->kept = false;
 }
 
-/* Decide whether a valid token may use the job of the request. */
+/* Decide whether a valid token with this selector may use the job of the request. */
 static enum verdict
-decide_on_job(const struct token *token, enum knowledge job_known, const struct job *job)
+decide_on_job(const struct label_set *selector, enum knowledge job_known,
+    const struct label_set *labels, bool has_url)
 {
-	bool scoped = token->selector.count > 0;
-
-	CHECK(job_known != RECORD_KNOWN || job != NULL);
+	CHECK(job_known != RECORD_KNOWN || labels != NULL);
 	switch (job_known) {
 	case RECORD_UNKNOWN:
 		return VERDICT_UNAVAILABLE;
 	case RECORD_ABSENT:
-		return scoped ? VERDICT_OUT_OF_SCOPE : VERDICT_NO_SUCH_JOB;
+		return selector->count > 0 ? VERDICT_OUT_OF_SCOPE : VERDICT_NO_SUCH_JOB;
 	case RECORD_KNOWN:
 		break;
 	}
-	if (!jg_selector_match(&token->selector, &job->labels))
+	if (!jg_selector_match(selector, labels))
 		return VERDICT_OUT_OF_SCOPE;
-	return job->url.scheme == JOB_URL_NONE ? VERDICT_NO_URL : VERDICT_ALLOW;
+	return has_url ? VERDICT_ALLOW : VERDICT_NO_URL;
+}
+
+static enum verdict
+decide_on_record(const struct label_set *selector, enum knowledge job_known, const struct job *job)
+{
+	CHECK(job_known != RECORD_KNOWN || job != NULL);
+	return decide_on_job(selector, job_known, job != NULL ? &job->labels : NULL,
+	    job != NULL && job->url.scheme != JOB_URL_NONE);
+}
+
+/* True when the card has all that a decision needs of the token. */
+static bool
+has_card(const struct evidence *evidence)
+{
+	return evidence->card.hash != NULL && evidence->credential == CREDENTIAL_BEARER &&
+	       evidence->bearer->formed && evidence->token_known == RECORD_KNOWN;
+}
+
+static bool
+card_proves(const struct token_card *card, const struct bearer *bearer)
+{
+	bool same = jg_token_hash_equal(bearer->hash, card->hash);
+
+	return same && memcmp(card->id, bearer->id, TOKEN_ID_LEN) == 0;
 }
 
 /*
@@ -182,6 +205,8 @@ jg_evidence_proves(const struct evidence *evidence)
 
 	if (evidence->credential != CREDENTIAL_BEARER && evidence->credential != CREDENTIAL_SESSION)
 		return false;
+	if (has_card(evidence))
+		return card_proves(&evidence->card, evidence->bearer);
 	if (evidence->bearer->formed && evidence->token_known == RECORD_KNOWN)
 		token = evidence->token;
 	if (proves(evidence, token))
@@ -248,6 +273,9 @@ decide_on_token(const struct evidence *evidence, bool proved)
 		return VERDICT_UNAVAILABLE;
 	if (!proved)
 		return VERDICT_INVALID_TOKEN;
+	if (has_card(evidence))
+		return VERDICT_ALLOW;
+	CHECK(evidence->token != NULL && evidence->token_known == RECORD_KNOWN);
 	return decide_on_limits(evidence->token, evidence->wall_ms, evidence->address);
 }
 
@@ -275,6 +303,7 @@ jg_decide(const struct evidence *evidence)
 enum verdict
 jg_decide_proved(const struct evidence *evidence, bool proved)
 {
+	const struct label_set *selector;
 	enum verdict verdict;
 
 	switch (evidence->credential) {
@@ -291,13 +320,18 @@ jg_decide_proved(const struct evidence *evidence, bool proved)
 	verdict = decide_on_token(evidence, proved);
 	if (verdict != VERDICT_ALLOW)
 		return verdict;
-	CHECK(evidence->token != NULL && evidence->token_known == RECORD_KNOWN);
-	if (evidence->names_control) /* the control API checks the token and its scope again */
+	CHECK(evidence->token_known == RECORD_KNOWN);
+	if (evidence->names_control) { /* the control API checks the token and its scope again */
+		CHECK(evidence->token != NULL);
 		return evidence->token->role == ROLE_OPERATOR ? VERDICT_ALLOW
 							      : VERDICT_OUT_OF_SCOPE;
+	}
 	if (!evidence->names_job)
 		return VERDICT_NOT_A_JOB;
-	return decide_on_job(evidence->token, evidence->job_known, evidence->job);
+	selector = has_card(evidence) ? evidence->card.selector : &evidence->token->selector;
+	if (evidence->labels != NULL)
+		return decide_on_job(selector, evidence->job_known, evidence->labels, true);
+	return decide_on_record(selector, evidence->job_known, evidence->job);
 }
 
 struct token_edition
@@ -345,7 +379,8 @@ jg_decide_again(enum knowledge token_known, const struct token *token,
 	if (!jg_edition_is_valid(token, allowed, wall_ms))
 		return VERDICT_INVALID_TOKEN;
 	verdict = decide_on_limits(token, wall_ms, address);
-	return verdict == VERDICT_ALLOW ? decide_on_job(token, job_known, job) : verdict;
+	return verdict == VERDICT_ALLOW ? decide_on_record(&token->selector, job_known, job)
+					: verdict;
 }
 
 unsigned

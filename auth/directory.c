@@ -1,94 +1,27 @@
 /* directory.c - a worker's cache of tokens and jobs, with the waiters and watches of its entries.
  */
 #include <openssl/crypto.h>
-#include <stdlib.h>
 
 #include "auth/entry.h"
 #include "jobgate/container_of.h"
-
-/* ---- create and free ---- */
-
-struct directory *
-jg_directory_new(const struct directory_options *options, const struct directory_store *store)
-{
-	struct directory *directory = calloc(1, sizeof(*directory));
-
-	CHECK(store->read != NULL);
-	if (directory == NULL)
-		return NULL;
-	directory->options = *options;
-	if (options->tuning == NULL)
-		directory->options.tuning = &jg_tuning.directory;
-	directory->store = *store;
-	directory->epoch = 1;
-	directory->stale_due_ms = UINT64_MAX;
-	turns_init(directory);
-	TAILQ_INIT(&directory->idle);
-	TAILQ_INIT(&directory->pending);
-	TAILQ_INIT(&directory->fresh);
-	TAILQ_INIT(&directory->stale);
-	TAILQ_INIT(&directory->refreshing);
-	TAILQ_INIT(&directory->dead);
-	if (!table_init(&directory->table, options->hash_key)) {
-		free(directory);
-		return NULL;
-	}
-	return directory;
-}
-
-/*
- * Free at most `max` entries of a list. Their waiters and watches are only taken out of their
- * lists.
- */
-static void
-free_entries(struct entry_list *list, size_t max)
-{
-	struct directory_entry *entry;
-
-	for (size_t i = 0; i < max && (entry = TAILQ_FIRST(list)) != NULL; i++) {
-		struct directory_waiter *waiter;
-		struct directory_watch *watch;
-
-		while ((waiter = TAILQ_FIRST(&entry->waiters)) != NULL)
-			jg_directory_forget(waiter);
-		while ((watch = LIST_FIRST(&entry->watches)) != NULL) {
-			LIST_REMOVE(watch, link);
-			watch->entry = NULL;
-		}
-		TAILQ_REMOVE(list, entry, link);
-		entry_free(entry);
-	}
-}
-
-void
-jg_directory_free(struct directory *directory)
-{
-	if (directory == NULL)
-		return;
-	free_entries(&directory->idle, SIZE_MAX);
-	free_entries(&directory->pending, SIZE_MAX);
-	free_entries(&directory->fresh, SIZE_MAX);
-	free_entries(&directory->stale, SIZE_MAX);
-	free_entries(&directory->refreshing, SIZE_MAX);
-	free_entries(&directory->dead, SIZE_MAX);
-	table_free(&directory->table);
-	public_jobs_free(directory->public_jobs);
-	OPENSSL_cleanse(&directory->mint, sizeof(directory->mint));
-	free(directory);
-}
 
 /* ---- asking ---- */
 
 static const struct directory_answer unknown = {.known = RECORD_UNKNOWN};
 
+/* It reads nothing but the first line of the entry. */
 static struct directory_answer
 answer_of(struct directory_entry *entry)
 {
-	return (struct directory_answer){.known = entry->known,
-	    .broken = entry->broken,
-	    .record = entry->record,
-	    .entry = entry,
-	    .changed_ms = entry->changed_ms};
+	struct directory_answer answer = {
+	    .known = (enum knowledge)entry->known, .broken = entry->broken, .entry = entry};
+
+	if (entry->card)
+		answer.card =
+		    (struct token_card){entry->token_id, entry->token_hash, entry->labels};
+	else if (entry->has_url)
+		answer.labels = entry->labels;
+	return answer;
 }
 
 struct directory_answer
@@ -98,14 +31,14 @@ jg_directory_lookup(struct directory *directory, enum record_kind kind, struct s
 	uint64_t hash = table_hash(&directory->table, kind, id);
 	struct directory_entry *entry = entry_find(directory, kind, id, hash);
 
-	if (entry != NULL && entry_is_current(entry) && entry_has_ended(entry, now_ms))
+	if (entry != NULL && entry->read_epoch == directory->epoch &&
+	    entry_has_ended(entry, now_ms))
 		entry_set_stale(entry);
-	if (entry != NULL && entry_is_current(entry)) {
+	if (entry != NULL && entry->read_epoch == directory->epoch) {
 		if (now_ms >= directory->until_ms)
 			return unknown;
 		directory->stats.hits++;
-		entry->used = true;
-		entry->used_ms = now_ms;
+		entry_use(directory, entry, now_ms);
 		return answer_of(entry);
 	}
 	directory->stats.misses++;
@@ -120,7 +53,7 @@ jg_directory_lookup(struct directory *directory, enum record_kind kind, struct s
 		entry_settle(entry);
 		return unknown;
 	}
-	entry->used = true;
+	entry_use(directory, entry, now_ms);
 	if (waiter != NULL) {
 		CHECK(waiter->entry == NULL, entry_dump, entry);
 		waiter->entry = entry;
@@ -160,7 +93,7 @@ jg_directory_use(struct directory_entry *entry, uint64_t minute, struct slice *i
 	if (entry->use_minute == minute)
 		return false;
 	entry->use_minute = minute;
-	*id = (struct slice){entry->id, entry->id_len};
+	*id = entry_id(entry);
 	return true;
 }
 
@@ -170,7 +103,7 @@ jg_directory_watch(struct directory_entry *entry, struct directory_watch *watch)
 	bool first = LIST_EMPTY(&entry->watches);
 
 	CHECK(watch->entry == NULL && watch->changed != NULL, entry_dump, entry);
-	if (first)
+	if (first && (entry->reading || entry->busy)) /* idle ones are in no list */
 		entry_leave(entry);
 	watch->entry = entry;
 	LIST_INSERT_HEAD(&entry->watches, watch, link);
@@ -198,9 +131,11 @@ jg_directory_unwatch(struct directory_watch *watch)
 	if (!last)
 		return;
 	CHECK(entry->directory->stats.watched > 0, entry_dump, entry);
-	entry->used = true;
-	entry_join(entry);
+	entry->stamp = entry->directory->stamp & STAMP_MAX;
 	entry->directory->stats.watched--;
+	if (!entry->reading && !entry->busy && entry_is_current(entry))
+		return; /* it is idle now, in no list, and stays */
+	entry_join(entry);
 	entry_settle(entry);
 }
 
@@ -208,10 +143,14 @@ struct directory_answer
 jg_directory_watched(
     struct directory *directory, const struct directory_watch *watch, uint64_t now_ms)
 {
+	struct directory_answer answer;
+
 	(void)directory;
 	if (watch->entry == NULL || now_ms >= entry_until(watch->entry))
 		return unknown;
-	return answer_of(watch->entry);
+	answer = answer_of(watch->entry);
+	answer.changed_ms = watch->entry->changed_ms;
+	return answer;
 }
 
 /* ---- callbacks, which may call any of the functions above, for any entry ---- */
@@ -321,7 +260,7 @@ read_ended(struct directory *directory, uint64_t now_ms)
 	struct deadline *end;
 
 	while ((end = directory->ends.first) != NULL && now_ms >= end->ms) {
-		struct directory_entry *entry = container_of(end, struct directory_entry, end);
+		struct directory_entry *entry = container_of(end, struct entry_times, end)->entry;
 
 		/* A record that is also stale for another reason waits for its turn to be read. */
 		deadlines_remove(&directory->ends, end);
@@ -330,7 +269,7 @@ read_ended(struct directory *directory, uint64_t now_ms)
 				directory->stale_due_ms = entry_until(entry);
 			continue;
 		}
-		entry->changed_ms = entry->record->ends_ms;
+		entry->changed_ms = entry_ends_ms(entry);
 		entry_set_stale(entry);
 		entry_read(entry);
 	}
@@ -356,7 +295,7 @@ jg_directory_feed(struct directory *directory, struct directory_entry *entry, en
 {
 	bool overtaken = entry->overtaken || entry->asked_epoch != directory->epoch;
 	bool wanted = !TAILQ_EMPTY(&entry->waiters) || !LIST_EMPTY(&entry->watches);
-	struct record *old = record;
+	struct entry_content old = {.record = record};
 
 	CHECK(entry->reading && !entry->busy, entry_dump, entry);
 	CHECK((record != NULL) == (feed == FEED_RECORD), entry_dump, entry);
@@ -364,14 +303,14 @@ jg_directory_feed(struct directory *directory, struct directory_entry *entry, en
 	entry_leave(entry);
 	entry->reading = false;
 	entry->busy = true;
+	if (feed != FEED_FAILED && !overtaken && !entry_keep(entry, record, &old))
+		feed = FEED_FAILED;
 	if (feed == FEED_FAILED) {
 		entry->retry_ms = now_ms + directory->options.tuning->retry_ms;
 	} else if (!overtaken) {
-		old = entry->record;
-		entry->record = record;
 		entry->known = feed == FEED_RECORD ? RECORD_KNOWN : RECORD_ABSENT;
 		entry->broken = feed == FEED_BROKEN;
-		entry->read_epoch = directory->epoch;
+		entry->read_epoch = (uint32_t)directory->epoch;
 	}
 	entry_join(entry);
 	if (feed != FEED_FAILED && !overtaken)
@@ -381,7 +320,7 @@ jg_directory_feed(struct directory *directory, struct directory_entry *entry, en
 	 */
 	if (feed == FEED_FAILED || !overtaken || (wanted && !entry_read(entry)))
 		tell_waiters(entry);
-	free(old);
+	content_free(directory, &old);
 	entry_release(entry);
 	if (feed != FEED_FAILED)
 		refresh_stale(directory, now_ms);
@@ -499,7 +438,7 @@ jg_directory_tick(struct directory *directory, uint64_t now_ms)
 {
 	struct directory_entry *entry;
 
-	free_entries(&directory->dead, directory->options.tuning->freed_max);
+	entries_free_dead(directory, directory->options.tuning->freed_max);
 	read_ended(directory, now_ms);
 	while ((entry = turns_take(directory, now_ms)) != NULL)
 		entry_tell(entry);

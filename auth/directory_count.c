@@ -14,7 +14,7 @@ count_home(const struct directory_entry *entry, struct directory_tally *tally)
 	const struct directory *directory = entry->directory;
 	const struct entry_list *home = entry_home(entry);
 
-	tally->idle += home == &directory->idle;
+	tally->idle += home == NULL;
 	tally->pending += home == &directory->pending;
 	tally->fresh += home == &directory->fresh;
 	tally->stale += home == &directory->stale;
@@ -24,7 +24,7 @@ count_home(const struct directory_entry *entry, struct directory_tally *tally)
 static void
 count_entry(const struct directory_entry *entry, struct directory_tally *tally, uint64_t now_ms)
 {
-	switch (entry->known) {
+	switch ((enum knowledge)entry->known) {
 	case RECORD_UNKNOWN:
 		tally->unknown++;
 		break;

@@ -33,8 +33,8 @@ entry_dump(const struct directory_entry *entry, struct dump *dump)
 	jg_dump_begin(dump, "entry");
 	jg_dump_word(dump, "kind",
 	    entry->kind < RECORD_CACHED_KINDS ? record_types[entry->kind].noun : NULL);
-	jg_dump_text(dump, "id", (struct slice){entry->id, entry->id_len});
-	jg_dump_word(dump, "known", knowledge_name(entry->known));
+	jg_dump_text(dump, "id", entry_id(entry));
+	jg_dump_word(dump, "known", knowledge_name((enum knowledge)entry->known));
 	jg_dump_flag(dump, "broken", entry->broken);
 	jg_dump_number(dump, "read_epoch", entry->read_epoch);
 	jg_dump_number(dump, "asked_epoch", entry->asked_epoch);

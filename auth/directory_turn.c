@@ -24,14 +24,15 @@ static void
 add(struct directory_entry *entry, uint64_t ms)
 {
 	if (ms != 0)
-		deadlines_add(&entry->directory->turns, &entry->turn, ms);
+		deadlines_add(&entry->directory->turns, &entry->times->turn, ms);
 }
 
 /* Moments after since_ms count, also if they have passed: the next tick tells the watches then. */
 static void
 join(struct directory_entry *entry, uint64_t since_ms)
 {
-	const struct token *token = &entry->record->token;
+	struct token room;
+	const struct token *token = jg_directory_token(entry, &room);
 
 	add(entry, jg_token_is_expired(token, since_ms) ? token->expires_ms
 							: jg_token_turns_ms(token, since_ms));
@@ -42,16 +43,19 @@ entry_join_turns(struct directory_entry *entry)
 {
 	if (LIST_EMPTY(&entry->watches))
 		return;
-	LIST_INSERT_HEAD(&entry->directory->timed, entry, timed);
+	LIST_INSERT_HEAD(&entry->directory->timed, entry->times, timed);
+	entry->times->is_timed = true;
 	join(entry, entry->directory->wall_ms);
 }
 
 void
 entry_leave_turns(struct directory_entry *entry)
 {
-	LIST_REMOVE(entry, timed);
-	entry->timed.le_prev = NULL;
-	deadlines_remove(&entry->directory->turns, &entry->turn);
+	if (!entry->times->is_timed)
+		return;
+	LIST_REMOVE(entry->times, timed);
+	entry->times->is_timed = false;
+	deadlines_remove(&entry->directory->turns, &entry->times->turn);
 }
 
 uint64_t
@@ -78,11 +82,12 @@ turns_take(struct directory *directory, uint64_t now_ms)
 	struct deadline *turn = directory->turns.first;
 	struct directory_entry *entry;
 	const struct token *token;
+	struct token room;
 
 	if (turn == NULL || wall_ms < turn->ms)
 		return NULL;
-	entry = container_of(turn, struct directory_entry, turn);
-	token = &entry->record->token;
+	entry = container_of(turn, struct entry_times, turn)->entry;
+	token = jg_directory_token(entry, &room);
 	deadlines_remove(&directory->turns, turn);
 	add(entry, jg_token_is_expired(token, wall_ms) ? wall_ms + AGAIN_MS
 						       : jg_token_turns_ms(token, wall_ms));
@@ -97,12 +102,12 @@ static void
 turns_again(struct directory *directory, uint64_t before_ms)
 {
 	uint64_t since_ms = jg_directory_wall_ms(directory, before_ms);
-	struct directory_entry *entry;
+	struct entry_times *times;
 
-	LIST_FOREACH(entry, &directory->timed, timed)
+	LIST_FOREACH(times, &directory->timed, timed)
 	{
-		deadlines_remove(&directory->turns, &entry->turn);
-		join(entry, since_ms);
+		deadlines_remove(&directory->turns, &times->turn);
+		join(times->entry, since_ms);
 	}
 }
 

@@ -14,8 +14,7 @@ entry_is_current(const struct directory_entry *entry)
 bool
 entry_has_ended(const struct directory_entry *entry, uint64_t now_ms)
 {
-	return entry->record != NULL && entry->record->ends_ms != 0 &&
-	       now_ms >= entry->record->ends_ms;
+	return entry->ends && now_ms >= entry_ends_ms(entry);
 }
 
 /* The bound that the tracker's proofs give it. */
@@ -37,15 +36,15 @@ proved_until(const struct directory_entry *entry)
 uint64_t
 entry_until(const struct directory_entry *entry)
 {
-	uint64_t until_ms = proved_until(entry), extension_ms;
+	uint64_t until_ms = proved_until(entry), ends_ms = entry_ends_ms(entry), extension_ms;
 
-	if (entry->record == NULL || entry->record->ends_ms == 0)
+	if (ends_ms == 0)
 		return until_ms;
 	/* The store's bound alone would be too late: it may be seconds after the record's end. */
 	extension_ms = entry->directory->options.tuning->extension_ms;
-	if (until_ms <= extension_ms || entry->record->ends_ms >= until_ms - extension_ms)
+	if (until_ms <= extension_ms || ends_ms >= until_ms - extension_ms)
 		return until_ms;
-	return entry->record->ends_ms + extension_ms;
+	return ends_ms + extension_ms;
 }
 
 bool
@@ -60,7 +59,7 @@ entry_home(const struct directory_entry *entry)
 	struct directory *directory = entry->directory;
 
 	if (LIST_EMPTY(&entry->watches))
-		return entry->reading || entry->busy ? &directory->pending : &directory->idle;
+		return entry->reading || entry->busy ? &directory->pending : NULL;
 	if (entry->reading)
 		return &directory->refreshing;
 	return entry_is_current(entry) ? &directory->fresh : &directory->stale;
@@ -72,6 +71,8 @@ entry_leave(struct directory_entry *entry)
 	struct directory *directory = entry->directory;
 	struct entry_list *home = entry_home(entry);
 
+	if (home == NULL)
+		return;
 	if (directory->cursor == entry)
 		directory->cursor = TAILQ_NEXT(entry, link);
 	if (home == &directory->refreshing) {
@@ -79,9 +80,9 @@ entry_leave(struct directory_entry *entry)
 		directory->refreshing_count--;
 	}
 	/* Few records have such a moment; all others are spared the call. */
-	if (entry->end.ms != 0)
-		deadlines_remove(&directory->ends, &entry->end);
-	if (entry->timed.le_prev != NULL)
+	if (entry->ends)
+		deadlines_remove(&directory->ends, &entry->times->end);
+	if (entry->timed)
 		entry_leave_turns(entry);
 	TAILQ_REMOVE(home, entry, link);
 }
@@ -93,13 +94,14 @@ entry_join(struct directory_entry *entry)
 	struct entry_list *home = entry_home(entry);
 	uint64_t until_ms;
 
+	if (home == NULL)
+		return;
 	TAILQ_INSERT_TAIL(home, entry, link);
 	if (home == &directory->refreshing)
 		directory->refreshing_count++;
-	if (home == &directory->fresh && entry->record != NULL && entry->record->ends_ms != 0)
-		deadlines_add(&directory->ends, &entry->end, entry->record->ends_ms);
-	if (entry->kind == RECORD_TOKEN && entry->record != NULL && home != &directory->idle &&
-	    jg_token_is_timed(&entry->record->token))
+	if (home == &directory->fresh && entry->ends)
+		deadlines_add(&directory->ends, &entry->times->end, entry_ends_ms(entry));
+	if (entry->timed)
 		entry_join_turns(entry);
 	if (home != &directory->refreshing && home != &directory->stale)
 		return;
@@ -118,6 +120,20 @@ entry_set_stale(struct directory_entry *entry)
 	entry_join(entry);
 }
 
+static inline bool
+has_id(const struct directory_entry *entry, enum record_kind kind, struct slice id)
+{
+	size_t room = entry_id_room(kind);
+
+	if (entry->kind != kind || entry->id_len != id.len)
+		return false;
+	if (id.len == TOKEN_ID_LEN) /* two words, without a call */
+		return memcmp(entry->id_begin, id.at, TOKEN_ID_LEN) == 0;
+	if (memcmp(entry->id_begin, id.at, id.len < room ? id.len : room) != 0)
+		return false;
+	return id.len <= room || memcmp(entry->long_id, id.at, id.len) == 0;
+}
+
 struct directory_entry *
 entry_find(const struct directory *directory, enum record_kind kind, struct slice id, uint64_t hash)
 {
@@ -127,8 +143,7 @@ entry_find(const struct directory *directory, enum record_kind kind, struct slic
 	for (; node != NULL; node = table_next(&search)) {
 		struct directory_entry *entry = container_of(node, struct directory_entry, node);
 
-		if (entry->kind == kind &&
-		    slice_equal((struct slice){entry->id, entry->id_len}, id))
+		if (has_id(entry, kind, id))
 			return entry;
 	}
 	return NULL;
@@ -151,7 +166,7 @@ entry_bury(struct directory_entry *entry)
 void
 entry_settle(struct directory_entry *entry)
 {
-	if (entry_home(entry) != &entry->directory->idle)
+	if (entry_home(entry) != NULL)
 		return;
 	/* A failed read is remembered, too: otherwise each look-up would send another one. */
 	if (!entry_is_current(entry) && entry->retry_ms == 0)
@@ -162,35 +177,78 @@ void
 entry_free(struct directory_entry *entry)
 {
 	CHECK(LIST_EMPTY(&entry->watches) && TAILQ_EMPTY(&entry->waiters), entry_dump, entry);
-	free(entry->record);
-	free(entry);
+	content_free(
+	    entry->directory, &(struct entry_content){entry->labels, entry->record, entry->token});
+	free(entry->times);
+	free(entry->long_id);
+	slots_give(&entry->directory->slots, entry);
+}
+
+/* How many lines of the table are looked at for an entry to evict; they have four entries each. */
+#define LINES_MAX 1024
+
+/*
+ * True when an entry may be evicted. One that was returned at this very moment stays: a watch may
+ * be added next, and a watched entry must be in the table. One that was used since the hand was
+ * here gets another chance.
+ */
+static bool
+may_evict(struct directory_entry *entry, size_t *chances)
+{
+	if (entry->stamp == entry->directory->stamp || entry_home(entry) != NULL)
+		return false;
+	if (entry->stamp == 0 || *chances == 0)
+		return true;
+	entry->stamp = 0;
+	--*chances;
+	return false;
 }
 
 /*
- * Evict the first idle entry that was not used since the last round (the clock algorithm). An entry
- * that was returned at this very moment stays: a watch may be added next, and a watched entry must
- * be in the table.
+ * Evict an idle entry that was not used since the last round of the hand over the table (the clock
+ * algorithm). The order of the table is random, so entries that have to stay are never many in a
+ * row.
  */
 static bool
 make_room(struct directory *directory, uint64_t now_ms)
 {
-	size_t chances = directory->options.tuning->chances;
+	size_t chances = directory->options.tuning->chances, lines, found;
+	struct table_node *nodes[TABLE_LINE_SLOTS];
 
-	for (size_t chance = 0; chance <= chances; chance++) {
-		struct directory_entry *entry = TAILQ_FIRST(&directory->idle);
+	stamp_begin(directory, now_ms);
+	lines = table_line_count(&directory->table);
+	for (size_t i = 0; i < 2 * lines && i < LINES_MAX; i++) {
+		directory->hand = (directory->hand + 1) % lines;
+		found = table_line_nodes(&directory->table, directory->hand, nodes);
+		for (size_t n = 0; n < found; n++) {
+			struct directory_entry *entry =
+			    container_of(nodes[n], struct directory_entry, node);
 
-		if (entry == NULL)
-			return false;
-		if (entry->used_ms != now_ms && (!entry->used || chance == chances)) {
+			if (!may_evict(entry, &chances))
+				continue;
 			entry_bury(entry);
 			directory->stats.evictions++;
 			return true;
 		}
-		entry_leave(entry);
-		entry->used = false;
-		entry_join(entry);
 	}
 	return false;
+}
+
+/* Copy the id, as much as fits into the first line, and as a whole if that is not all. */
+static bool
+set_id(struct directory_entry *entry, struct slice id)
+{
+	size_t room = entry_id_room(entry->kind);
+
+	entry->id_len = (uint8_t)id.len;
+	memcpy(entry->id_begin, id.at, id.len < room ? id.len : room);
+	if (id.len <= room)
+		return true;
+	entry->long_id = malloc(id.len);
+	if (entry->long_id == NULL)
+		return false;
+	memcpy(entry->long_id, id.at, id.len);
+	return true;
 }
 
 struct directory_entry *
@@ -204,18 +262,16 @@ entry_new(struct directory *directory, enum record_kind kind, struct slice id, u
 	if (directory->table.count >= directory->options.entries_max &&
 	    !make_room(directory, now_ms))
 		return NULL;
-	entry = calloc(1, sizeof(*entry) + id.len);
+	entry = slots_take(&directory->slots);
 	if (entry == NULL)
 		return NULL;
 	entry->directory = directory;
-	entry->kind = (unsigned char)kind;
-	entry->id_len = (unsigned char)id.len;
-	memcpy(entry->id, id.at, id.len);
+	entry->kind = (uint8_t)kind;
 	entry->node.hash = hash;
 	TAILQ_INIT(&entry->waiters);
 	LIST_INIT(&entry->watches);
-	if (!table_insert(&directory->table, &entry->node)) {
-		free(entry);
+	if (!set_id(entry, id) || !table_insert(&directory->table, &entry->node)) {
+		entry_free(entry);
 		return NULL;
 	}
 	entry_join(entry);
@@ -226,7 +282,7 @@ bool
 entry_read(struct directory_entry *entry)
 {
 	struct directory *directory = entry->directory;
-	struct slice id = {entry->id, entry->id_len};
+	struct slice id = entry_id(entry);
 
 	CHECK(!entry->reading, entry_dump, entry);
 	if (!directory->linked ||

@@ -1,10 +1,14 @@
 /* entry.h - an entry of the directory: what it knows of one token or job. Only for the files
- * directory*.c and entry.c.
+ * directory*.c, entry.c and kept.c.
  */
 #ifndef JOBGATE_AUTH_ENTRY_H
 #define JOBGATE_AUTH_ENTRY_H
 
+#include <stddef.h>
+
 #include "auth/deadlines.h"
+#include "auth/label_sets.h"
+#include "auth/slots.h"
 #include "auth/table.h"
 #include "jobgate/check.h"
 #include "jobgate/directory.h"
@@ -12,41 +16,87 @@
 TAILQ_HEAD(waiter_queue, directory_waiter);
 LIST_HEAD(watch_list, directory_watch);
 TAILQ_HEAD(entry_list, directory_entry);
-LIST_HEAD(timed_list, directory_entry);
+LIST_HEAD(timed_list, entry_times);
+
+/* Watched entries have these, if their record ends or their token turns. */
+struct entry_times {
+	struct directory_entry *entry;
+	struct deadline end;  /* in the list `fresh`: when the record's time to live ends */
+	struct deadline turn; /* when decisions on its token change, on the wall clock */
+	LIST_ENTRY(entry_times) timed; /* with a token that has such moments */
+	bool is_timed;		       /* it is in that list */
+};
+
+/* What is kept of a token's record in place of the record, if it has nothing else of note. */
+struct kept_token;
+
+#define ENTRY_INLINE 48 /* bytes of an id: a UUID fits */
 
 /*
- * An entry for one token or job. It is in exactly one list of its directory, the one that
- * entry_home returns. So members on which entry_home depends change only between entry_leave and
- * entry_join. The members that a look-up reads lie together at the end.
+ * What is known of a record. A token's hash and selector lie in the entry's first line, and the
+ * rest in `token` or `record`.
+ */
+struct entry_content {
+	const struct label_set *labels; /* a token's selector or a job's labels (label_sets.h) */
+	struct record *record;		/* with RECORD_KNOWN, unless */
+	struct kept_token *token;	/* this is not NULL */
+};
+
+/*
+ * An entry for one token, job or sign-in. All but idle ones are in one list of its directory, the
+ * one that entry_home returns. So members on which entry_home depends change only between
+ * entry_leave and entry_join. The first cache line has all that most decisions read, the second
+ * what a request that is allowed reads besides.
  */
 struct directory_entry {
+	union {
+		char id_begin[ENTRY_INLINE];
+		struct {
+			char token_id[TOKEN_ID_LEN];
+			unsigned char token_hash[TOKEN_HASH_LEN];
+		};
+	};
+	const struct label_set *labels; /* of its content */
+	/*
+	 * The epoch in which the record was read; 0: it was never read, or has changed since. No
+	 * entry is current once the directory has had more epochs than fit.
+	 */
+	uint32_t read_epoch;
+	uint8_t kind; /* enum record_kind */
+	uint8_t id_len;
+	uint16_t known : 2;   /* enum knowledge; RECORD_UNKNOWN: never read */
+	uint16_t stamp : 4;   /* of its last use since eviction looked at it; 0: there was none */
+	uint16_t broken : 1;  /* as in struct directory_answer */
+	uint16_t has_url : 1; /* of a job */
+	uint16_t ends : 1;    /* its record has a time to live */
+	uint16_t timed : 1;   /* jg_token_is_timed of its token */
+	uint16_t card : 1;    /* the first line has all that a decision on its token needs */
+	uint16_t reading : 1;
+	uint16_t overtaken : 1; /* reading: the key changed after the read was sent */
+	uint16_t busy : 1;	/* its callbacks are being called */
+
+	struct watch_list watches;
 	TAILQ_ENTRY(directory_entry) link;
 	struct directory *directory;
-	struct waiter_queue waiters; /* empty unless a read is under way */
-	struct watch_list watches;
-	uint64_t asked_epoch; /* the epoch in which the last read was sent */
-	uint64_t retry_ms;    /* that read failed: in this epoch, no other read before this time */
-	uint64_t changed_ms;  /* when the store last reported a change */
-	uint64_t until_ms;    /* with read_epoch 0: until when watchers may rely on the record */
-	struct deadline end;  /* in the list `fresh`: when the record's time to live ends */
-	struct deadline turn; /* watched: when decisions on its token change, on the wall clock */
-	LIST_ENTRY(directory_entry) timed; /* watched, with a token that has such moments */
-
-	struct table_node node;
+	struct record *record; /* of its content */
+	struct kept_token *token;
 	uint64_t use_minute; /* of the last use that was noted (jg_directory_use) */
-	uint64_t used_ms; /* when a look-up last returned it; the caller may be about to watch it */
-	uint64_t read_epoch; /* the epoch in which the record was read; 0: it was never read, or has
-				changed since */
-	struct record *record; /* with RECORD_KNOWN */
-	enum knowledge known;  /* RECORD_UNKNOWN: never read */
-	bool broken;	       /* as in struct directory_answer */
-	bool used;	       /* since eviction last looked at it */
-	bool reading;
-	bool overtaken; /* reading: the key changed after the read was sent */
-	bool busy;	/* its callbacks are being called */
-	unsigned char kind, id_len;
-	char id[];
+	struct table_node node;
+
+	uint64_t changed_ms;	     /* when the store last reported a change */
+	struct waiter_queue waiters; /* empty unless a read is under way */
+	uint64_t asked_epoch;	     /* the epoch in which the last read was sent */
+	uint64_t retry_ms; /* that read failed: in this epoch, no other read before this time */
+	uint64_t until_ms; /* with read_epoch 0: until when watchers may rely on the record */
+	struct entry_times *times; /* NULL unless `ends` or `timed` */
+	char *long_id;		   /* the whole id if the first line has no room for it */
 };
+
+_Static_assert(offsetof(struct directory_entry, watches) == 64, "the first cache line");
+_Static_assert(sizeof(struct directory_entry) == 192, "three cache lines");
+_Static_assert(RECORD_CACHED_KINDS <= UINT8_MAX && RECORD_KNOWN < 4, "they fit");
+
+#define STAMP_MAX 15
 
 /*
  * An epoch is the time while a tracker is up, or the part of it after a FLUSHALL. Redis reports
@@ -56,6 +106,11 @@ struct directory {
 	struct directory_options options;
 	struct directory_store store;
 	struct table table;
+	struct slots slots;		 /* the entries' memory */
+	struct label_sets sets;		 /* the labels of all records */
+	size_t hand;			 /* the line of the table at which eviction looks next */
+	uint64_t stamp_ms;		 /* when the present stamp began */
+	unsigned stamp;			 /* of uses at that time; 1 to STAMP_MAX */
 	struct mint mint;		 /* as the tracker last set it */
 	struct public_jobs *public_jobs; /* the same; NULL: there is none */
 	bool linked;
@@ -65,7 +120,6 @@ struct directory {
 	uint64_t stale_due_ms;		     /* no watched stale entry reaches its bound earlier */
 	bool expired; /* the watchers have been told that until_ms has passed */
 
-	struct entry_list idle;	      /* unwatched, not being read: eviction takes from its head */
 	struct entry_list pending;    /* unwatched, being read or busy */
 	struct entry_list fresh;      /* watched, read in this epoch */
 	struct entry_list stale;      /* watched, to be read again */
@@ -88,6 +142,40 @@ struct directory {
 	struct directory_stats stats;
 };
 
+/* How much of its id lies in the entry's first line. */
+static inline size_t
+entry_id_room(unsigned kind)
+{
+	return kind == RECORD_TOKEN ? TOKEN_ID_LEN : ENTRY_INLINE;
+}
+
+/* Its id; valid as long as the entry. */
+static inline struct slice
+entry_id(const struct directory_entry *entry)
+{
+	bool is_long = entry->id_len > entry_id_room(entry->kind);
+
+	return (struct slice){is_long ? entry->long_id : entry->id_begin, entry->id_len};
+}
+
+/* The present stamp stands for this time from now on. */
+static inline void
+stamp_begin(struct directory *directory, uint64_t now_ms)
+{
+	if (directory->stamp_ms == now_ms)
+		return;
+	directory->stamp_ms = now_ms;
+	directory->stamp = directory->stamp % STAMP_MAX + 1;
+}
+
+/* Note that an entry is used now. */
+static inline void
+entry_use(struct directory *directory, struct directory_entry *entry, uint64_t now_ms)
+{
+	stamp_begin(directory, now_ms);
+	entry->stamp = directory->stamp & STAMP_MAX;
+}
+
 struct directory_entry *entry_find(
     const struct directory *directory, enum record_kind kind, struct slice id, uint64_t hash);
 
@@ -95,7 +183,7 @@ struct directory_entry *entry_find(
 struct directory_entry *entry_new(struct directory *directory, enum record_kind kind,
     struct slice id, uint64_t hash, uint64_t now_ms);
 
-/* The list to which an entry belongs in its current state. */
+/* The list to which an entry belongs in its current state; NULL: it is idle, and in none. */
 struct entry_list *entry_home(const struct directory_entry *entry);
 
 void entry_leave(struct directory_entry *entry);
@@ -106,6 +194,23 @@ void entry_settle(struct directory_entry *entry);
 
 /* Free an entry that is in no list and not in the table. */
 void entry_free(struct directory_entry *entry);
+
+/* Free at most `max` dead entries. (directory_new.c) */
+void entries_free_dead(struct directory *directory, size_t max);
+
+/* ---- kept.c: what is kept of a record ---- */
+
+/*
+ * Take over a record, or NULL for RECORD_ABSENT. *old is what the entry knew before, for
+ * content_free. False when memory is short; then nothing has changed.
+ */
+bool entry_keep(struct directory_entry *entry, struct record *record, struct entry_content *old);
+
+/* Free what entry_keep returned, or what an entry has. */
+void content_free(struct directory *directory, const struct entry_content *content);
+
+/* When the time to live of its record ends; 0: never. */
+uint64_t entry_ends_ms(const struct directory_entry *entry);
 
 /* Write its id, what is known of the record, and its waiters; no part of the record is shown. */
 void entry_dump(const struct directory_entry *entry, struct dump *dump);

@@ -154,7 +154,7 @@ e2e_of_room() {
 	step "build"
 	count build_targets dev jobgate read_requests || finish "$tally"
 	if grep -q release_binary "${files[@]}"; then
-		count build_targets release jobgate || finish "$tally"
+		count build_targets release jobgate bench_decide || finish "$tally"
 	fi
 	end_to_end "${files[@]}" "${pytest_args[@]}"
 }

@@ -89,6 +89,16 @@ enum knowledge {
 	RECORD_KNOWN,
 };
 
+/*
+ * All that a decision needs of a token that does not expire, has no grace and is not limited to
+ * addresses: of most tokens. Its owner keeps it in one cache line, and the rest elsewhere.
+ */
+struct token_card {
+	const char *id;		   /* TOKEN_ID_LEN */
+	const unsigned char *hash; /* NULL: there is no card */
+	const struct label_set *selector;
+};
+
 /* All that a verdict rests on. */
 struct evidence {
 	enum credential credential;
@@ -104,11 +114,13 @@ struct evidence {
 	uint64_t version;
 	unsigned char mark[TOKEN_MARK_LEN]; /* the first bytes of its hash */
 	enum knowledge token_known;	    /* read only when the bearer is formed */
-	const struct token *token;	    /* with RECORD_KNOWN */
-	bool names_control;		    /* the host is the control API's, so it names no job */
-	bool names_job;			    /* the host or the path names a job */
+	const struct token *token;	    /* with RECORD_KNOWN, unless */
+	struct token_card card; /* has all that a decision on a Bearer credential needs of it */
+	bool names_control;	/* the host is the control API's, so it names no job */
+	bool names_job;		/* the host or the path names a job */
 	enum knowledge job_known;
-	const struct job *job; /* with RECORD_KNOWN */
+	const struct job *job;		/* with RECORD_KNOWN, unless */
+	const struct label_set *labels; /* are not NULL: those of a job that has a URL */
 	/*
 	 * Without a credential of ours: the job was looked up, because the store lists it as
 	 * public. Its record says whether it is.

@@ -104,15 +104,31 @@ struct directory_watch {
 	void (*changed)(struct directory_watch *watch);
 };
 
-/* What is known now; `record` is valid until control returns to the event loop. */
+/*
+ * What is known now. The card and the labels, and what jg_directory_token, _job and _sign_in return
+ * of the entry, are valid until control returns to the event loop.
+ */
 struct directory_answer {
 	bool pending;	      /* a read is under way: the waiter will be called */
 	bool broken;	      /* RECORD_ABSENT: there is a record, but it breaks the rules */
 	enum knowledge known; /* valid when not pending */
-	const struct record *record;
 	struct directory_entry *entry; /* to watch; NULL with RECORD_UNKNOWN */
-	uint64_t changed_ms;	       /* when the store last reported a change of it; 0: never */
+	/* Of most tokens all that a decision needs, and of a job with a URL its labels (struct
+	 * evidence). */
+	struct token_card card;
+	const struct label_set *labels;
+	/* From jg_directory_watched: when the store last reported a change of it; 0: never. */
+	uint64_t changed_ms;
 };
+
+/*
+ * The record of an entry with RECORD_KNOWN, of the kind that was looked up. Returns room after
+ * filling it in, or a record; what no decision needs may be missing from a token: when it was
+ * created, changed and used last, by whom, and whether it was minted.
+ */
+const struct token *jg_directory_token(const struct directory_entry *entry, struct token *room);
+const struct job *jg_directory_job(const struct directory_entry *entry);
+const struct sign_in *jg_directory_sign_in(const struct directory_entry *entry);
 
 /*
  * Look a record up; id must be valid for its kind (jg_token_id_valid, jg_job_id_valid). A known,
@@ -162,7 +178,7 @@ struct directory_answer jg_directory_watched(
  * has passed, look-ups do not use the record any more. It is read again for its watchers, because
  * the store may report its end late or never; if no answer comes within 100 ms, they are told. A
  * reply that was overtaken by an invalidation does not enter the cache: the record is read again if
- * it is still waited for or watched.
+ * it is still waited for or watched. When memory is short for it, the answer is as FEED_FAILED.
  */
 void jg_directory_feed(struct directory *directory, struct directory_entry *entry, enum feed feed,
     struct record *record, uint64_t now_ms);

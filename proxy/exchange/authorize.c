@@ -416,7 +416,9 @@ static bool
 exchange_run_steps(struct exchange *exchange, enum authorize_step step, struct request *request,
     struct claim *claim)
 {
-	struct authorization run = {.exchange = exchange, .request = request, .claim = claim};
+	struct lookup_room room; /* it is large, and set only where it is needed */
+	struct authorization run = {
+	    .exchange = exchange, .request = request, .claim = claim, .lookup.room = &room};
 
 	while (step < STEP_WAIT) {
 		enum authorize_step next = run_step(&run, step);

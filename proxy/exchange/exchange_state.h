@@ -175,14 +175,20 @@ struct exchange {
 	struct told told; /* while somebody watches */
 };
 
+/* Room for records that are not in the cache in the form that is needed. */
+struct lookup_room {
+	struct token token; /* jg_directory_token */
+	struct job job;	    /* with another URL (jg_effective_job, exchange_job_at_port) */
+};
+
 /*
  * The records on which a verdict rests, and their entries, to be watched if it allows. They are
  * valid until control returns to the event loop: after a wait both are looked up again.
  */
 struct lookup {
 	struct evidence evidence;
-	bool proved;	 /* the evidence proves the token (jg_evidence_proves) */
-	struct job room; /* for a job with another URL (jg_effective_job, exchange_job_at_port) */
+	bool proved; /* the evidence proves the token (jg_evidence_proves) */
+	struct lookup_room *room;
 	struct directory_entry *token_entry, *job_entry;
 	struct directory_entry *sign_in_entry; /* NULL: the credential is no such sign-in */
 	struct directory_entry *label_entry;   /* with a port: of the job that its host would be */

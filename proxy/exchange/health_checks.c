@@ -179,7 +179,7 @@ look_at(struct health_checks *checks, const struct checked_job *used, uint64_t n
 
 	if (answer.pending || answer.known != RECORD_KNOWN)
 		return;
-	job = &answer.record->job;
+	job = jg_directory_job(answer.entry);
 	if (job->health.len == 0)
 		return;
 	for (size_t i = 0; i < job->replicas.count && checks->running_count < RUNNING_MAX; i++) {

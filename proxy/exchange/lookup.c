@@ -48,6 +48,7 @@ look_up_sign_in(
 	struct bearer *bearer = &exchange->context->sign_in_bearer;
 	struct evidence *evidence = &lookup->evidence;
 	struct directory_answer answer;
+	const struct sign_in *sign_in;
 	char id[SIGN_IN_TEXT_LEN + 1];
 
 	jg_sign_in_id_format(claim->own.bearer.hash, id);
@@ -63,9 +64,10 @@ look_up_sign_in(
 	if (answer.known != RECORD_KNOWN)
 		return true;
 	lookup->sign_in_entry = answer.entry;
-	memcpy(bearer->id, answer.record->sign_in.token_id, TOKEN_ID_LEN);
-	evidence->version = answer.record->sign_in.version;
-	memcpy(evidence->mark, answer.record->sign_in.mark, TOKEN_MARK_LEN);
+	sign_in = jg_directory_sign_in(answer.entry);
+	memcpy(bearer->id, sign_in->token_id, TOKEN_ID_LEN);
+	evidence->version = sign_in->version;
+	memcpy(evidence->mark, sign_in->mark, TOKEN_MARK_LEN);
 	return true;
 }
 
@@ -84,11 +86,14 @@ look_up_token(struct exchange *exchange, uint64_t now_ms, struct lookup *lookup)
 		return false;
 	}
 	evidence->token_known = answer.known;
-	if (answer.known == RECORD_KNOWN) {
-		evidence->token = &answer.record->token;
+	if (answer.known != RECORD_KNOWN)
+		return true;
+	lookup->token_entry = answer.entry;
+	evidence->card = answer.card;
+	if (answer.card.hash == NULL || evidence->credential != CREDENTIAL_BEARER) {
+		evidence->token = jg_directory_token(answer.entry, &lookup->room->token);
 		if (jg_token_is_timed(evidence->token))
 			evidence->wall_ms = clock_ms(CLOCK_REALTIME);
-		lookup->token_entry = answer.entry;
 	}
 	return true;
 }
@@ -114,8 +119,9 @@ look_up_job(struct exchange *exchange, uint64_t now_ms, struct lookup *lookup)
 		return false;
 	lookup->evidence.job_known = answer.known;
 	if (answer.known == RECORD_KNOWN) {
+		lookup->evidence.labels = answer.labels;
 		lookup->evidence.job = jg_effective_job(
-		    &answer.record->job, exchange_fixed_target(context), &lookup->room);
+		    jg_directory_job(answer.entry), exchange_fixed_target(context), &lookup->room->job);
 		lookup->job_entry = answer.entry;
 	}
 	return true;
@@ -172,6 +178,8 @@ exchange_look_up(struct exchange *exchange, const struct claim *claim, struct lo
 	if (evidence->bearer->formed && !look_up_token(exchange, now_ms, lookup))
 		return false;
 	lookup->proved = jg_evidence_proves(evidence);
+	if (lookup->proved && evidence->token == NULL)
+		evidence->token = jg_directory_token(lookup->token_entry, &lookup->room->token);
 	/*
 	 * With a wrong secret the job is not looked up: the time it takes would reveal that the
 	 * token exists.
@@ -356,6 +364,7 @@ judge_sign_in(const struct exchange *exchange, uint64_t now_ms, uint64_t *change
 {
 	const struct token_edition *allowed = &exchange->allowed;
 	struct directory_answer answer;
+	const struct sign_in *sign_in;
 
 	if (exchange->sign_in_watch.entry == NULL)
 		return VERDICT_ALLOW;
@@ -364,22 +373,22 @@ judge_sign_in(const struct exchange *exchange, uint64_t now_ms, uint64_t *change
 	*changed_ms = answer.changed_ms;
 	if (answer.known == RECORD_UNKNOWN)
 		return VERDICT_UNAVAILABLE;
-	if (answer.known == RECORD_KNOWN &&
-	    memcmp(answer.record->sign_in.token_id, exchange->token_id, TOKEN_ID_LEN) == 0 &&
-	    answer.record->sign_in.version == allowed->version &&
-	    CRYPTO_memcmp(answer.record->sign_in.mark, allowed->hash, TOKEN_MARK_LEN) == 0)
+	if (answer.known != RECORD_KNOWN)
+		return VERDICT_INVALID_TOKEN;
+	sign_in = jg_directory_sign_in(answer.entry);
+	if (memcmp(sign_in->token_id, exchange->token_id, TOKEN_ID_LEN) == 0 &&
+	    sign_in->version == allowed->version &&
+	    CRYPTO_memcmp(sign_in->mark, allowed->hash, TOKEN_MARK_LEN) == 0)
 		return VERDICT_ALLOW;
 	return VERDICT_INVALID_TOKEN;
 }
 
 /* True when no change of a record ends the exchange: its token expired, or a grace is over. */
 static bool
-ended_by_the_clock(
-    const struct exchange *exchange, enum verdict verdict, const struct directory_answer *token)
+ended_by_the_clock(const struct exchange *exchange, enum verdict verdict, const struct token *token)
 {
-	return verdict == VERDICT_EXPIRED ||
-	       (verdict == VERDICT_INVALID_TOKEN && token->known == RECORD_KNOWN &&
-		   jg_edition_is_previous(&exchange->allowed, &token->record->token));
+	return verdict == VERDICT_EXPIRED || (verdict == VERDICT_INVALID_TOKEN && token != NULL &&
+						 jg_edition_is_previous(&exchange->allowed, token));
 }
 
 /* A record changed under a running exchange, or its token's time is over: judge again. */
@@ -392,6 +401,9 @@ exchange_judge_again(struct exchange *exchange)
 	    jg_directory_watched(context->directory, &exchange->token_watch, now_ms);
 	struct directory_answer job =
 	    jg_directory_watched(context->directory, &exchange->job_watch, now_ms);
+	struct token token_room;
+	const struct token *record =
+	    token.known == RECORD_KNOWN ? jg_directory_token(token.entry, &token_room) : NULL;
 	struct job room;
 	const struct job *judged = exchange_fixed_job(context);
 	uint64_t signed_out_ms = 0;
@@ -400,14 +412,14 @@ exchange_judge_again(struct exchange *exchange)
 	if (judged != NULL)
 		job.known = RECORD_KNOWN;
 	else if (job.known == RECORD_KNOWN)
-		judged = jg_effective_job(&job.record->job, exchange_fixed_target(context), &room);
+		judged = jg_effective_job(
+		    jg_directory_job(job.entry), exchange_fixed_target(context), &room);
 	if (exchange->by_port)
 		exchange_judge_port(exchange, now_ms, &job, &judged, &room);
 	if (exchange->is_public)
 		verdict = jg_decide_public_again(job.known, judged);
 	else
-		verdict = jg_decide_again(token.known,
-		    token.known == RECORD_KNOWN ? &token.record->token : NULL, &exchange->allowed,
+		verdict = jg_decide_again(token.known, record, &exchange->allowed,
 		    jg_directory_wall_ms(context->directory, now_ms), exchange_address(exchange),
 		    job.known, judged);
 	if (verdict == VERDICT_ALLOW || verdict == VERDICT_NO_URL)
@@ -418,18 +430,18 @@ exchange_judge_again(struct exchange *exchange)
 	if (jg_verdict_allows(verdict)) {
 		CHECK(judged != NULL, exchange_dump, exchange);
 		if (!exchange->is_public)
-			exchange_follow_limits(exchange, &token.record->token);
+			exchange_follow_limits(exchange, record);
 		exchange_follow_job(exchange, judged);
 		return;
 	}
-	if (!ended_by_the_clock(exchange, verdict, &token))
+	if (!ended_by_the_clock(exchange, verdict, record))
 		exchange_time_revocation(exchange,
 		    token.changed_ms > signed_out_ms ? token.changed_ms : signed_out_ms,
 		    job.changed_ms);
 	PROBE_REVOCATION(exchange->request_id, exchange->request_id_len, verdict,
 	    exchange->route.job, exchange->route.job_len, exchange->token_id);
-	if (verdict == VERDICT_OUT_OF_SCOPE && token.known == RECORD_KNOWN)
-		note_selector(exchange, &token.record->token);
+	if (verdict == VERDICT_OUT_OF_SCOPE && record != NULL)
+		note_selector(exchange, record);
 	exchange_refuse(exchange, verdict);
 }
 

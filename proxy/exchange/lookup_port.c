@@ -55,7 +55,7 @@ look_up_owner(struct exchange *exchange, uint64_t now_ms, struct lookup *lookup)
 	if (answer.pending)
 		return false;
 	if (answer.known == RECORD_KNOWN) {
-		job = job_at_port(&answer.record->job, route->port, &lookup->room);
+		job = job_at_port(jg_directory_job(answer.entry), route->port, &lookup->room->job);
 		if (job == NULL)
 			answer.known = RECORD_ABSENT;
 	}
@@ -99,7 +99,7 @@ exchange_look_up_port(struct exchange *exchange, uint64_t now_ms, struct lookup 
 		return true;
 	if (label.known == RECORD_KNOWN && route_may_be_label(route) &&
 	    !exchange->session_of_owner) {
-		lookup->evidence.job = &label.record->job;
+		lookup->evidence.job = jg_directory_job(label.entry);
 		lookup->job_entry = label.entry;
 		return true;
 	}
@@ -127,8 +127,8 @@ owner_is_public(struct exchange *exchange, uint64_t now_ms, struct lookup *looku
 	*ready = !answer.pending;
 	lookup->evidence.job_known = answer.known;
 	return answer.known == RECORD_UNKNOWN ||
-	       (answer.known == RECORD_KNOWN && jg_job_is_public(&answer.record->job) &&
-		   jg_job_port_find(&answer.record->job, route->port) != NULL);
+	       (answer.known == RECORD_KNOWN && jg_job_is_public(jg_directory_job(answer.entry)) &&
+		   jg_job_port_find(jg_directory_job(answer.entry), route->port) != NULL);
 }
 
 /* The job whose id is the label. False when the request has to wait for its record. */
@@ -144,7 +144,7 @@ look_up_label(struct exchange *exchange, uint64_t now_ms, struct lookup *lookup)
 	route_choose(&exchange->route, false);
 	lookup->evidence.job_known = answer.known;
 	if (answer.known == RECORD_KNOWN) {
-		lookup->evidence.job = &answer.record->job;
+		lookup->evidence.job = jg_directory_job(answer.entry);
 		lookup->job_entry = answer.entry;
 	}
 	return true;

@@ -167,6 +167,7 @@ exchange_change_replica(struct exchange *exchange)
 	struct directory_answer answer;
 	struct backend *left = exchange->backend;
 	const struct job_url *target;
+	const struct job *job;
 
 	if (exchange->tried == 0 || exchange->job_moved)
 		return false;
@@ -174,10 +175,11 @@ exchange_change_replica(struct exchange *exchange)
 	    context->directory, &exchange->job_watch, loop_now_ms(context->loop));
 	if (answer.known != RECORD_KNOWN)
 		return false;
-	target = choose(exchange, &answer.record->job);
+	job = jg_directory_job(answer.entry);
+	target = choose(exchange, job);
 	if (target == NULL && exchange_waits(exchange)) {
-		exchange->tried = bit_of(exchange, &answer.record->job);
-		target = choose(exchange, &answer.record->job);
+		exchange->tried = bit_of(exchange, job);
+		target = choose(exchange, job);
 	}
 	return target != NULL && move(exchange, left, target);
 }

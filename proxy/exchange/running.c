@@ -148,7 +148,7 @@ running_walk_next(struct running_walk *walk, size_t *left, struct session *out)
 			running_jobs_add(walk->jobs, route_job(&exchange->route));
 			continue;
 		}
-		records = running_find_records(exchange);
+		running_find_records(exchange, &records);
 		with_token = running_names(&walk->scope, &records);
 		if (!running_sees(&walk->scope, &records) ||
 		    (walk->order.filter.token[0] != '\0' && !with_token))

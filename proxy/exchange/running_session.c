@@ -28,23 +28,22 @@ running_state_of(const struct exchange *exchange)
 	return exchange->hold_until_ms != 0 ? SESSION_WAITING : SESSION_CONNECTING;
 }
 
-struct running_records
-running_find_records(const struct exchange *exchange)
+void
+running_find_records(const struct exchange *exchange, struct running_records *out)
 {
 	struct exchange_context *context = exchange->context;
 	uint64_t now_ms = loop_now_ms(context->loop);
 	struct directory_answer answer =
 	    jg_directory_watched(context->directory, &exchange->token_watch, now_ms);
-	struct running_records found = {.job = exchange_fixed_job(context)};
 
+	*out = (struct running_records){.job = exchange_fixed_job(context)};
 	if (answer.known == RECORD_KNOWN)
-		found.token = &answer.record->token;
-	if (found.job != NULL || exchange->job_watch.entry == NULL)
-		return found;
+		out->token = jg_directory_token(answer.entry, &out->room);
+	if (out->job != NULL || exchange->job_watch.entry == NULL)
+		return;
 	answer = jg_directory_watched(context->directory, &exchange->job_watch, now_ms);
 	if (answer.known == RECORD_KNOWN)
-		found.job = &answer.record->job;
-	return found;
+		out->job = jg_directory_job(answer.entry);
 }
 
 /* ---- scopes ---- */

@@ -40,6 +40,7 @@ const uint32_t *running_jobs_counts(const struct running_jobs *jobs);
 struct running_records {
 	const struct token *token;
 	const struct job *job;
+	struct token room; /* for the token; so it is not copied */
 };
 
 /* Who may learn of which sessions. */
@@ -60,8 +61,10 @@ bool running_names(const struct running_scope *scope, const struct running_recor
 /* The state that the session of this exchange shows. */
 enum session_state running_state_of(const struct exchange *exchange);
 
-/* The records of its token and its job. They may change or end with the next turn of the loop. */
-struct running_records running_find_records(const struct exchange *exchange);
+/*
+ * Find the records of its token and its job. They may change or end with the next turn of the loop.
+ */
+void running_find_records(const struct exchange *exchange, struct running_records *out);
 
 /* Write all that a session shows to *out; with_token: also which token it has. */
 void running_describe(const struct exchange *exchange, const struct running_records *records,

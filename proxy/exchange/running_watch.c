@@ -142,7 +142,7 @@ running_begun(struct exchange *exchange)
 
 	if (!running_passes(exchange))
 		return;
-	records = running_find_records(exchange);
+	running_find_records(exchange, &records);
 	find_slots(context->watch, &records, &event);
 	if (tell(context->watch, exchange, &records, &event))
 		exchange->told = (struct told){
@@ -160,7 +160,7 @@ running_ended(const struct exchange *exchange, enum outcome outcome)
 	if (!running_passes(exchange) && exchange->told.slots == 0)
 		return;
 	snprintf(event.outcome, sizeof(event.outcome), "%s", outcome_name(outcome));
-	records = running_find_records(exchange);
+	running_find_records(exchange, &records);
 	find_slots(watch, &records, &event);
 	find_told(watch, &exchange->told, &event);
 	tell(watch, exchange, &records, &event);

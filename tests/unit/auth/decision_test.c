@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "jobgate/decision.h"
+#include "decision_cards.h"
 
 #define ID "abcdefghij012345"
 
@@ -144,7 +144,7 @@ every_combination(void **state)
 						    .job = asked > ASKED_ABSENT ? &job : NULL,
 						};
 
-						assert_int_equal(jg_decide(&evidence),
+						assert_int_equal(decide_twice(&evidence),
 						    expected((enum credential)credential,
 							(enum shown)shown, (enum knowledge)known,
 							scoped, (enum asked)asked));
@@ -172,17 +172,17 @@ at_the_control_api(void **state)
 		    .names_control = true};
 
 		token.role = ROLE_OPERATOR;
-		assert_int_equal(jg_decide(&evidence), VERDICT_ALLOW);
+		assert_int_equal(decide_twice(&evidence), VERDICT_ALLOW);
 		token.role = ROLE_READ;
-		assert_int_equal(jg_decide(&evidence), VERDICT_OUT_OF_SCOPE);
+		assert_int_equal(decide_twice(&evidence), VERDICT_OUT_OF_SCOPE);
 		token.role = ROLE_OPERATOR;
 		evidence.bearer = &other;
-		assert_int_equal(jg_decide(&evidence), VERDICT_INVALID_TOKEN);
+		assert_int_equal(decide_twice(&evidence), VERDICT_INVALID_TOKEN);
 		evidence.token_known = RECORD_UNKNOWN;
 		evidence.token = NULL;
-		assert_int_equal(jg_decide(&evidence), VERDICT_UNAVAILABLE);
+		assert_int_equal(decide_twice(&evidence), VERDICT_UNAVAILABLE);
 		evidence.credential = CREDENTIAL_NONE;
-		assert_int_equal(jg_decide(&evidence), VERDICT_NO_CREDENTIAL);
+		assert_int_equal(decide_twice(&evidence), VERDICT_NO_CREDENTIAL);
 	}
 }
 
@@ -275,9 +275,9 @@ a_record_of_another_id_is_no_proof(void **state)
 	    .job = &job};
 
 	(void)state;
-	assert_int_equal(jg_decide(&evidence), VERDICT_ALLOW);
+	assert_int_equal(decide_twice(&evidence), VERDICT_ALLOW);
 	token.id = SLICE("0123456789abcdef");
-	assert_int_equal(jg_decide(&evidence), VERDICT_INVALID_TOKEN);
+	assert_int_equal(decide_twice(&evidence), VERDICT_INVALID_TOKEN);
 }
 
 static void
@@ -296,20 +296,20 @@ a_session_is_of_one_version(void **state)
 	    .job = &job};
 
 	(void)state;
-	assert_int_equal(jg_decide(&evidence), VERDICT_INVALID_TOKEN);
+	assert_int_equal(decide_twice(&evidence), VERDICT_INVALID_TOKEN);
 	memcpy(evidence.mark, token.hash, TOKEN_MARK_LEN);
-	assert_int_equal(jg_decide(&evidence), VERDICT_ALLOW);
+	assert_int_equal(decide_twice(&evidence), VERDICT_ALLOW);
 	assert_int_equal(jg_decide_proved(&evidence, false), VERDICT_INVALID_TOKEN);
 	evidence.version++;
-	assert_int_equal(jg_decide(&evidence), VERDICT_INVALID_TOKEN);
+	assert_int_equal(decide_twice(&evidence), VERDICT_INVALID_TOKEN);
 	evidence.version--;
 	evidence.token_known = RECORD_UNKNOWN;
-	assert_int_equal(jg_decide(&evidence), VERDICT_UNAVAILABLE);
+	assert_int_equal(decide_twice(&evidence), VERDICT_UNAVAILABLE);
 	evidence.token_known = RECORD_ABSENT;
-	assert_int_equal(jg_decide(&evidence), VERDICT_INVALID_TOKEN);
+	assert_int_equal(decide_twice(&evidence), VERDICT_INVALID_TOKEN);
 	evidence.token_known = RECORD_KNOWN;
 	evidence.job_known = RECORD_ABSENT;
-	assert_int_equal(jg_decide(&evidence), VERDICT_OUT_OF_SCOPE);
+	assert_int_equal(decide_twice(&evidence), VERDICT_OUT_OF_SCOPE);
 }
 
 static void
@@ -323,10 +323,10 @@ a_record_that_differs_in_one_bit_is_no_proof(void **state)
 	    .token = &token};
 
 	(void)state;
-	assert_int_equal(jg_decide(&evidence), VERDICT_NOT_A_JOB);
+	assert_int_equal(decide_twice(&evidence), VERDICT_NOT_A_JOB);
 	for (size_t bit = 0; bit < 8 * sizeof(token.hash); bit++) {
 		token.hash[bit / 8] ^= (unsigned char)(1 << bit % 8);
-		assert_int_equal(jg_decide(&evidence), VERDICT_INVALID_TOKEN);
+		assert_int_equal(decide_twice(&evidence), VERDICT_INVALID_TOKEN);
 		token.hash[bit / 8] ^= (unsigned char)(1 << bit % 8);
 	}
 }

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "jobgate/decision.h"
+#include "decision_cards.h"
 
 #define ID "0123456789abcdef"
 #define WALL 1000000
@@ -48,7 +48,7 @@ decide(const struct token *token, unsigned char version, uint64_t wall_ms)
 	struct bearer bearer = bearer_of(version);
 	struct evidence evidence = evidence_of(token, &bearer, wall_ms);
 
-	return jg_decide(&evidence);
+	return decide_twice(&evidence);
 }
 
 static void
@@ -77,12 +77,12 @@ an_expired_token_learns_nothing_of_jobs(void **state)
 	token.expires_ms = WALL;
 	evidence.job_known = RECORD_ABSENT;
 	evidence.job = NULL;
-	assert_int_equal(jg_decide(&evidence), VERDICT_EXPIRED);
+	assert_int_equal(decide_twice(&evidence), VERDICT_EXPIRED);
 	evidence.names_job = false;
-	assert_int_equal(jg_decide(&evidence), VERDICT_EXPIRED);
+	assert_int_equal(decide_twice(&evidence), VERDICT_EXPIRED);
 	token.role = ROLE_OPERATOR;
 	evidence.names_control = true;
-	assert_int_equal(jg_decide(&evidence), VERDICT_EXPIRED);
+	assert_int_equal(decide_twice(&evidence), VERDICT_EXPIRED);
 }
 
 static void
@@ -117,18 +117,18 @@ a_session_of_the_value_before_lives_as_long(void **state)
 	evidence.credential = CREDENTIAL_SESSION;
 	evidence.version = 2;
 	memcpy(evidence.mark, token.previous_hash, TOKEN_MARK_LEN);
-	assert_int_equal(jg_decide(&evidence), VERDICT_ALLOW);
+	assert_int_equal(decide_twice(&evidence), VERDICT_ALLOW);
 	assert_int_equal(jg_proved_edition(&evidence).version, 2);
 	evidence.version = 3;
-	assert_int_equal(jg_decide(&evidence), VERDICT_INVALID_TOKEN);
+	assert_int_equal(decide_twice(&evidence), VERDICT_INVALID_TOKEN);
 	memcpy(evidence.mark, token.hash, TOKEN_MARK_LEN);
-	assert_int_equal(jg_decide(&evidence), VERDICT_ALLOW);
+	assert_int_equal(decide_twice(&evidence), VERDICT_ALLOW);
 	assert_int_equal(jg_proved_edition(&evidence).version, 3);
 	evidence.version = 2;
-	assert_int_equal(jg_decide(&evidence), VERDICT_INVALID_TOKEN);
+	assert_int_equal(decide_twice(&evidence), VERDICT_INVALID_TOKEN);
 	memcpy(evidence.mark, token.previous_hash, TOKEN_MARK_LEN);
 	evidence.wall_ms = WALL;
-	assert_int_equal(jg_decide(&evidence), VERDICT_INVALID_TOKEN);
+	assert_int_equal(decide_twice(&evidence), VERDICT_INVALID_TOKEN);
 }
 
 static enum verdict
@@ -216,23 +216,23 @@ a_token_is_limited_to_addresses(void **state)
 	struct evidence evidence = evidence_of(&token, &bearer, WALL);
 
 	(void)state;
-	assert_int_equal(jg_decide(&evidence), VERDICT_ALLOW);
+	assert_int_equal(decide_twice(&evidence), VERDICT_ALLOW);
 	token.from = (struct ip_ranges){1, &office};
-	assert_int_equal(jg_decide(&evidence), VERDICT_OTHER_ADDRESS);
+	assert_int_equal(decide_twice(&evidence), VERDICT_OTHER_ADDRESS);
 	evidence.address = &elsewhere;
-	assert_int_equal(jg_decide(&evidence), VERDICT_OTHER_ADDRESS);
+	assert_int_equal(decide_twice(&evidence), VERDICT_OTHER_ADDRESS);
 	evidence.address = &at_office;
-	assert_int_equal(jg_decide(&evidence), VERDICT_ALLOW);
+	assert_int_equal(decide_twice(&evidence), VERDICT_ALLOW);
 	evidence.address = &elsewhere;
 	evidence.job_known = RECORD_ABSENT;
-	assert_int_equal(jg_decide(&evidence), VERDICT_OTHER_ADDRESS);
+	assert_int_equal(decide_twice(&evidence), VERDICT_OTHER_ADDRESS);
 	evidence.names_control = true;
-	assert_int_equal(jg_decide(&evidence), VERDICT_OTHER_ADDRESS);
+	assert_int_equal(decide_twice(&evidence), VERDICT_OTHER_ADDRESS);
 	evidence.bearer = &wrong;
-	assert_int_equal(jg_decide(&evidence), VERDICT_INVALID_TOKEN);
+	assert_int_equal(decide_twice(&evidence), VERDICT_INVALID_TOKEN);
 	evidence.bearer = &bearer;
 	token.expires_ms = WALL;
-	assert_int_equal(jg_decide(&evidence), VERDICT_EXPIRED);
+	assert_int_equal(decide_twice(&evidence), VERDICT_EXPIRED);
 }
 
 static void

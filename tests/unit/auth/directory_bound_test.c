@@ -263,7 +263,7 @@ check_answer(struct world *world, unsigned key, const struct directory_answer *a
 	}
 	world->answers++;
 	if (answer->known == RECORD_KNOWN) {
-		version = answer->record->token.version;
+		version = version_of(*answer);
 	} else {
 		/* The latest absence there was: if that is too old, all were. */
 		version = truth->version - truth->version % 2;
@@ -292,7 +292,7 @@ see(struct watcher *watcher)
 
 	check_answer(world, key_of(watcher), &answer);
 	watcher->known = answer.known != RECORD_UNKNOWN;
-	watcher->version = answer.record != NULL ? answer.record->token.version : 0;
+	watcher->version = version_of(answer);
 }
 
 static void

@@ -239,10 +239,10 @@ a_grace_ends_once(void **state)
 static size_t
 count_timed(const struct fake *fake)
 {
-	const struct directory_entry *entry;
+	const struct entry_times *times;
 	size_t count = 0;
 
-	LIST_FOREACH(entry, &fake->directory->timed, timed)
+	LIST_FOREACH(times, &fake->directory->timed, timed)
 	count++;
 	return count;
 }

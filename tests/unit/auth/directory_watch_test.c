@@ -11,23 +11,23 @@ one_who_watches_is_told_of_a_change(void **state)
 	make_known(fake, "b", 1, START);
 	watch(fake, "a", START, &observer);
 	watch(fake, "b", START, &other);
-	assert_int_equal(version_of(watched(fake, &observer, START).record), 1);
+	assert_int_equal(version_of(watched(fake, &observer, START)), 1);
 	change(fake, "a", START + 1);
 	/* It is read at once; until that is here the old record counts, within its bound. */
 	assert_int_equal(fake_pending(fake), 1);
 	assert_int_equal(observer.told, 0);
-	assert_int_equal(version_of(watched(fake, &observer, START + 1).record), 1);
+	assert_int_equal(version_of(watched(fake, &observer, START + 1)), 1);
 	assert_int_equal(watched(fake, &observer, START + STALENESS).known, RECORD_UNKNOWN);
 	fake_reply(fake, FEED_RECORD, 2, START + 2);
 	assert_int_equal(observer.told, 1);
-	assert_int_equal(version_of(watched(fake, &observer, START + 2).record), 2);
+	assert_int_equal(version_of(watched(fake, &observer, START + 2)), 2);
 	assert_int_equal(other.told, 0);
 	/* Deleted: told as well. */
 	change(fake, "a", START + 3);
 	fake_reply(fake, FEED_ABSENT, 0, START + 4);
 	assert_int_equal(observer.told, 2);
 	assert_int_equal(watched(fake, &observer, START + 4).known, RECORD_ABSENT);
-	assert_null(watched(fake, &observer, START + 4).record);
+	assert_int_equal(version_of(watched(fake, &observer, START + 4)), 0);
 	jg_directory_unwatch(&observer.watch);
 	jg_directory_unwatch(&other.watch);
 }
@@ -47,11 +47,11 @@ a_new_asker_waits_for_what_the_watcher_may_still_use(void **state)
 	change(fake, "a", START + 2);		 /* which is overtaken */
 	fake_reply(fake, FEED_RECORD, 2, START + 3);
 	assert_int_equal(observer.told + asker.answered, 0);
-	assert_int_equal(version_of(watched(fake, &observer, START + 3).record), 1);
+	assert_int_equal(version_of(watched(fake, &observer, START + 3)), 1);
 	fake_reply(fake, FEED_RECORD, 3, START + 4);
 	assert_int_equal(observer.told, 1);
 	assert_int_equal(asker.answered, 1);
-	assert_int_equal(version_of(watched(fake, &observer, START + 4).record), 3);
+	assert_int_equal(version_of(watched(fake, &observer, START + 4)), 3);
 	jg_directory_unwatch(&observer.watch);
 }
 
@@ -156,7 +156,7 @@ a_change_that_cannot_be_read_is_told_at_the_bound(void **state)
 	jg_directory_tick(fake->directory, START + STALENESS + 100);
 	fake_reply(fake, FEED_RECORD, 2, START + STALENESS + 101);
 	assert_int_equal(observer.told, 2);
-	assert_int_equal(version_of(watched(fake, &observer, START + STALENESS + 101).record), 2);
+	assert_int_equal(version_of(watched(fake, &observer, START + STALENESS + 101)), 2);
 	jg_directory_unwatch(&observer.watch);
 }
 
@@ -275,7 +275,7 @@ many_are_read_again_some_at_a_time(void **state)
 	fake_reply(fake, FEED_RECORD, 2, now + 101);
 	for (size_t i = 0; i < MANY; i++) {
 		assert_int_equal(observers[i].told, 1);
-		assert_int_equal(version_of(watched(fake, &observers[i], now + 101).record), 2);
+		assert_int_equal(version_of(watched(fake, &observers[i], now + 101)), 2);
 		jg_directory_unwatch(&observers[i].watch);
 	}
 	assert_int_equal(fake->count, 2 * MANY + 1);

@@ -59,7 +59,8 @@ it_is_absent_and_the_tracker_goes_on(void **state)
 	assert_int_equal(calls_of(world, "eval_ro"), 2);
 	redis_do(world->admin, "HSET " JOB " url unix:/run/y");
 	RUN_UNTIL(&world->turner,
-	    slice_equal(look_up(world, RECORD_JOB, "large").record->job.url.path, SLICE("/run/y")));
+	    slice_equal(jg_directory_job(look_up(world, RECORD_JOB, "large").entry)->url.path,
+		SLICE("/run/y")));
 	assert_int_equal(calls_of(world, "eval_ro"), 2);
 	assert_int_equal(tracker_stats(world).connects, 1);
 }

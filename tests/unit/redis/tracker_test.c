@@ -30,17 +30,18 @@ records_are_read(void **state)
 {
 	struct world *world = *state;
 	struct directory_answer answer;
+	struct token room;
 
 	put_token(world, 3);
 	redis_do(world->admin, "HSET jobgate:job:demo url unix:/run/x label:a b");
 	tracker_up(world);
 	answer = look_up(world, RECORD_TOKEN, TOKEN_ID);
 	assert_int_equal(answer.known, RECORD_KNOWN);
-	assert_int_equal(answer.record->token.version, 3);
-	assert_true(slice_equal(answer.record->token.id, SLICE(TOKEN_ID)));
+	assert_int_equal(jg_directory_token(answer.entry, &room)->version, 3);
+	assert_true(slice_equal(room.id, SLICE(TOKEN_ID)));
 	answer = look_up(world, RECORD_JOB, "demo");
 	assert_int_equal(answer.known, RECORD_KNOWN);
-	assert_true(slice_equal(answer.record->job.url.path, SLICE("/run/x")));
+	assert_true(slice_equal(jg_directory_job(answer.entry)->url.path, SLICE("/run/x")));
 	assert_int_equal(look_up(world, RECORD_JOB, TOKEN_ID).known, RECORD_ABSENT);
 	assert_int_equal(tracker_stats(world).bad_records, 0);
 	assert_int_equal(logged(world, "store: connected\n"), 1);

@@ -206,7 +206,9 @@ watched_version(struct world *world)
 	struct directory_answer answer =
 	    jg_directory_watched(world->directory, &world->watch, clock_ms(world));
 
-	return answer.known == RECORD_KNOWN ? answer.record->token.version : 0;
+	struct token room;
+
+	return answer.known == RECORD_KNOWN ? jg_directory_token(answer.entry, &room)->version : 0;
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_with_redis, teardown)

@@ -1,0 +1,28 @@
+/* slots.h - blocks of one size, each at the begin of a cache line, close to each other. */
+#ifndef JOBGATE_AUTH_SLOTS_H
+#define JOBGATE_AUTH_SLOTS_H
+
+#include <stddef.h>
+
+/*
+ * Start with {.size = ...}, a multiple of SLOT_ALIGNMENT. Memory is taken from the system in large
+ * pieces, in huge pages where the system has them, and goes back only with slots_free: so it is as
+ * much as the most blocks that were in use at a time need.
+ */
+#define SLOT_ALIGNMENT 64 /* a cache line */
+struct slots {
+	size_t size;
+	void *idle;   /* a list of blocks that were given back */
+	void *pieces; /* a list of all memory */
+	char *next;   /* what was never taken, in the latest piece */
+	size_t left;  /* its bytes */
+};
+
+/* A zeroed block; NULL when memory is short. */
+void *slots_take(struct slots *slots);
+void slots_give(struct slots *slots, void *block);
+
+/* Free all memory, also that of blocks which are in use. */
+void slots_free(struct slots *slots);
+
+#endif
