@@ -36,17 +36,6 @@ jg_directory_new(const struct directory_options *options, const struct directory
 	return directory;
 }
 
-void
-entries_free_dead(struct directory *directory, size_t max)
-{
-	struct directory_entry *entry;
-
-	for (size_t i = 0; i < max && (entry = TAILQ_FIRST(&directory->dead)) != NULL; i++) {
-		TAILQ_REMOVE(&directory->dead, entry, link);
-		entry_free(entry);
-	}
-}
-
 /* Free an entry of a directory that goes. Its waiters and watches only leave their lists. */
 static void
 drop(struct directory_entry *entry)

@@ -184,6 +184,17 @@ entry_free(struct directory_entry *entry)
 	slots_give(&entry->directory->slots, entry);
 }
 
+void
+entries_free_dead(struct directory *directory, size_t max)
+{
+	struct directory_entry *entry;
+
+	for (size_t i = 0; i < max && (entry = TAILQ_FIRST(&directory->dead)) != NULL; i++) {
+		TAILQ_REMOVE(&directory->dead, entry, link);
+		entry_free(entry);
+	}
+}
+
 /* How many lines of the table are looked at for an entry to evict; they have four entries each. */
 #define LINES_MAX 1024
 

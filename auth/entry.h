@@ -195,7 +195,7 @@ void entry_settle(struct directory_entry *entry);
 /* Free an entry that is in no list and not in the table. */
 void entry_free(struct directory_entry *entry);
 
-/* Free at most `max` dead entries. (directory_new.c) */
+/* Free at most `max` dead entries. */
 void entries_free_dead(struct directory *directory, size_t max);
 
 /* ---- kept.c: what is kept of a record ---- */

@@ -120,8 +120,8 @@ look_up_job(struct exchange *exchange, uint64_t now_ms, struct lookup *lookup)
 	lookup->evidence.job_known = answer.known;
 	if (answer.known == RECORD_KNOWN) {
 		lookup->evidence.labels = answer.labels;
-		lookup->evidence.job = jg_effective_job(
-		    jg_directory_job(answer.entry), exchange_fixed_target(context), &lookup->room->job);
+		lookup->evidence.job = jg_effective_job(jg_directory_job(answer.entry),
+		    exchange_fixed_target(context), &lookup->room->job);
 		lookup->job_entry = answer.entry;
 	}
 	return true;
