@@ -20,7 +20,7 @@ _Static_assert(TOKEN_RATE_MAX < RATE_FITS && TOKEN_BURST_MAX < RATE_FITS &&
 		   TOKEN_CONCURRENCY_MAX < CONCURRENCY_FITS && TOKEN_NAME_MAX <= UINT8_MAX,
     "they fit");
 
-/* A member that is new in it is lost for workers unless it is kept here, or is_plain looks at it. */
+/* A new member of a token is lost for workers unless it is kept, or is_plain looks at it. */
 _Static_assert(sizeof(struct token) == 264, "is the new member kept?");
 
 static bool
