@@ -120,35 +120,6 @@ entry_set_stale(struct directory_entry *entry)
 	entry_join(entry);
 }
 
-static inline bool
-has_id(const struct directory_entry *entry, enum record_kind kind, struct slice id)
-{
-	size_t room = entry_id_room(kind);
-
-	if (entry->kind != kind || entry->id_len != id.len)
-		return false;
-	if (id.len == TOKEN_ID_LEN) /* two words, without a call */
-		return memcmp(entry->id_begin, id.at, TOKEN_ID_LEN) == 0;
-	if (memcmp(entry->id_begin, id.at, id.len < room ? id.len : room) != 0)
-		return false;
-	return id.len <= room || memcmp(entry->long_id, id.at, id.len) == 0;
-}
-
-struct directory_entry *
-entry_find(const struct directory *directory, enum record_kind kind, struct slice id, uint64_t hash)
-{
-	struct table_search search;
-	struct table_node *node = table_first(&directory->table, hash, &search);
-
-	for (; node != NULL; node = table_next(&search)) {
-		struct directory_entry *entry = container_of(node, struct directory_entry, node);
-
-		if (has_id(entry, kind, id))
-			return entry;
-	}
-	return NULL;
-}
-
 /* Take an entry out of the table; it will be freed. */
 static void
 entry_bury(struct directory_entry *entry)

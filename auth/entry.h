@@ -11,6 +11,7 @@
 #include "auth/slots.h"
 #include "auth/table.h"
 #include "jobgate/check.h"
+#include "jobgate/container_of.h"
 #include "jobgate/directory.h"
 
 TAILQ_HEAD(waiter_queue, directory_waiter);
@@ -176,8 +177,36 @@ entry_use(struct directory *directory, struct directory_entry *entry, uint64_t n
 	entry->stamp = directory->stamp & STAMP_MAX;
 }
 
-struct directory_entry *entry_find(
-    const struct directory *directory, enum record_kind kind, struct slice id, uint64_t hash);
+/* True when it is of this kind and has this id. */
+static inline bool
+entry_has_id(const struct directory_entry *entry, enum record_kind kind, struct slice id)
+{
+	size_t room = entry_id_room(kind);
+
+	if (entry->kind != kind || entry->id_len != id.len)
+		return false;
+	if (id.len == TOKEN_ID_LEN) /* two words, without a call */
+		return memcmp(entry->id_begin, id.at, TOKEN_ID_LEN) == 0;
+	if (memcmp(entry->id_begin, id.at, id.len < room ? id.len : room) != 0)
+		return false;
+	return id.len <= room || memcmp(entry->long_id, id.at, id.len) == 0;
+}
+
+/* The entry of a record; NULL when there is none. Inline, since each request needs it twice. */
+static inline __attribute__((always_inline)) struct directory_entry *
+entry_find(const struct directory *directory, enum record_kind kind, struct slice id, uint64_t hash)
+{
+	struct table_search search;
+	struct table_node *node = table_first(&directory->table, hash, &search);
+
+	for (; node != NULL; node = table_next(&search)) {
+		struct directory_entry *entry = container_of(node, struct directory_entry, node);
+
+		if (entry_has_id(entry, kind, id))
+			return entry;
+	}
+	return NULL;
+}
 
 /* Add an entry of which nothing is known. NULL when no room can be made or memory is short. */
 struct directory_entry *entry_new(struct directory *directory, enum record_kind kind,

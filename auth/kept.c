@@ -141,14 +141,22 @@ jg_directory_token(const struct directory_entry *entry, struct token *room)
 		CHECK(entry->record != NULL && entry->kind == RECORD_TOKEN, entry_dump, entry);
 		return &entry->record->token;
 	}
-	*room = (struct token){.id = {entry->token_id, entry->id_len},
-	    .name = {kept->name, kept->name_len},
-	    .role = (enum token_role)kept->role,
-	    .selector = *entry->labels,
-	    .version = kept->version,
-	    .expires_ms = kept->expires_ms,
-	    .limits = {kept->rate, kept->burst, kept->concurrency}};
+	/* Member by member: an initializer would first write zeros over all of it. */
+	room->id = (struct slice){entry->token_id, entry->id_len};
+	room->name = (struct slice){kept->name, kept->name_len};
+	room->role = (enum token_role)kept->role;
+	room->selector = *entry->labels;
 	memcpy(room->hash, entry->token_hash, TOKEN_HASH_LEN);
+	room->version = kept->version;
+	room->minted = 0;
+	room->created_at = room->updated_at = room->created_by = (struct slice){0};
+	room->last_used_ms = 0;
+	room->use_unknown = false;
+	room->expires_ms = kept->expires_ms;
+	room->from = (struct ip_ranges){0};
+	room->limits = (struct token_limits){kept->rate, kept->burst, kept->concurrency};
+	room->previous_until_ms = room->previous_version = 0;
+	memset(room->previous_hash, 0, TOKEN_HASH_LEN);
 	return room;
 }
 

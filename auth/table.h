@@ -44,14 +44,14 @@ struct table_search {
 	const struct table_lines *lines;
 	const struct table_line *first, *line;
 	const uint64_t *slot; /* of the line; the next one to look at */
-	uint64_t tag;
+	uint64_t tag;	      /* the hash's part of a slot */
 };
 
 /* False when memory is short. key is secret, so that clients cannot choose ids that collide. */
 bool table_init(struct table *table, const unsigned char key[16]);
 void table_free(struct table *table);
 
-/* SipHash-2-4 of the text, with `kind` mixed in. */
+/* SipHash-1-3 of the text, with `kind` mixed in. */
 uint64_t table_hash(const struct table *table, unsigned kind, struct slice text);
 
 /*
@@ -103,12 +103,15 @@ static inline struct table_node *
 table_next_in_line(struct table_search *search)
 {
 	for (const uint64_t *slot = search->slot; slot < search->line->slots + TABLE_LINE_SLOTS;
-	     slot++)
+	     slot++) {
+		uint64_t address = *slot ^ search->tag; /* if the tag is the same */
+
 		/* An address is never 0, so an empty slot is one that is 0 as a whole. */
-		if (*slot >> TABLE_ADDRESS_BITS == search->tag && *slot != 0) {
+		if (address <= TABLE_ADDRESS_MASK && *slot != 0) {
 			search->slot = slot + 1;
-			return table_node_of(*slot);
+			return table_node_of(address);
 		}
+	}
 	return NULL;
 }
 
@@ -123,7 +126,7 @@ table_first(const struct table *table, uint64_t hash, struct table_search *searc
 	    .first = line,
 	    .line = line,
 	    .slot = line->slots,
-	    .tag = hash >> TABLE_ADDRESS_BITS};
+	    .tag = hash & ~TABLE_ADDRESS_MASK};
 	node = table_next_in_line(search);
 	return node != NULL || line->passed == 0 ? node : table_next(search);
 }
