@@ -178,8 +178,11 @@ a_failure_is_kept_and_evicted_like_a_record(void **state)
 	fake_reply(fake, FEED_FAILED, 0, START);
 	assert_true(is_cached(fake, "bad"));
 	fill(fake);
-	assert_false(is_cached(fake, "bad"));
 	assert_int_equal(stats_of(fake).evictions, 1);
+	/* Which one went depends on the hash; as long as others come, its turn comes. */
+	for (size_t i = 0; i < 2 * ROOM && is_cached(fake, "bad"); i++)
+		make_known(fake, (const char[]){(char)('a' + i), '\0'}, i, START + ROOM + i);
+	assert_false(is_cached(fake, "bad"));
 }
 
 static void

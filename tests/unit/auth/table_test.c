@@ -14,15 +14,17 @@
 
 static const unsigned char key[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
-/* SipHash-2-4 by OpenSSL, as the number its eight bytes spell. */
+/* SipHash-1-3 by OpenSSL, as the number its eight bytes spell. */
 static uint64_t
 siphash(const unsigned char *with, const unsigned char *text, size_t len)
 {
 	EVP_MAC *mac = EVP_MAC_fetch(NULL, "SIPHASH", NULL);
 	EVP_MAC_CTX *ctx = EVP_MAC_CTX_new(mac);
-	unsigned int size = 8;
-	OSSL_PARAM params[] = {
-	    OSSL_PARAM_construct_uint(OSSL_MAC_PARAM_SIZE, &size), OSSL_PARAM_construct_end()};
+	unsigned int size = 8, word_rounds = 1, end_rounds = 3;
+	OSSL_PARAM params[] = {OSSL_PARAM_construct_uint(OSSL_MAC_PARAM_SIZE, &size),
+	    OSSL_PARAM_construct_uint(OSSL_MAC_PARAM_C_ROUNDS, &word_rounds),
+	    OSSL_PARAM_construct_uint(OSSL_MAC_PARAM_D_ROUNDS, &end_rounds),
+	    OSSL_PARAM_construct_end()};
 	unsigned char out[8];
 	uint64_t number = 0;
 
@@ -46,8 +48,9 @@ the_hash_is_siphash(void **state)
 	for (size_t i = 0; i < sizeof(text); i++)
 		text[i] = (unsigned char)i;
 	assert_true(table_init(&table, key));
-	/* Appendix A of the paper. */
-	assert_true(table_hash(&table, 0, (struct slice){(char *)text, 15}) == 0xa129ca6149be45e5);
+	/* The paper's test vectors are of SipHash-2-4. This one is of SipHash-1-3, as others have
+	 * it. */
+	assert_true(table_hash(&table, 0, (struct slice){(char *)text, 0}) == 0xabac0158050fc4dc);
 	for (size_t len = 0; len < sizeof(text); len++)
 		assert_true(table_hash(&table, 0, (struct slice){(char *)text, len}) ==
 			    siphash(key, text, len));
