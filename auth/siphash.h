@@ -15,7 +15,10 @@ uint64_t siphash_64(const uint64_t key[2], struct slice text);
  */
 uint64_t siphash_13(const uint64_t key[2], struct slice text);
 
-/* SipHash-2-4 with 128 bits: without the key, it is infeasible to find two texts with the same hash. */
+/*
+ * SipHash-2-4 with 128 bits: without the key, it is infeasible to find two texts with the same
+ * hash.
+ */
 void siphash_128(const uint64_t key[2], struct slice text, uint64_t out[2]);
 
 #endif
