@@ -268,6 +268,9 @@ start(struct walk *walk, const char *cursor)
 	case TASK_WALK_JOBS:
 		store_walk_jobs(walk->task->store, cursor, on_step, walk);
 		return;
+	case TASK_WALK_PUBLIC:
+		store_walk_public(walk->task->store, cursor, on_step, walk);
+		return;
 	case TASK_WALK_MADE:
 		store_walk_made(walk->task->store, cursor, walk->task->mend, on_step, walk);
 		return;

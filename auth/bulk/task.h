@@ -70,11 +70,12 @@ void task_counts_format(const struct task *task, const char *between, char out[T
 
 enum task_walk_of {
 	TASK_WALK_KEYS,
-	TASK_WALK_INDEX, /* entries of the index that have no record */
-	TASK_WALK_JOBS,	 /* what is wrong between jobs (store_walk_jobs) */
-	TASK_WALK_MADE,	 /* tokens that are missing in the set of what their creator has created;
-			    with task->mend they are added */
-	TASK_WALK_GONE,	 /* tokens that are gone, but have created tokens (store_walk_gone) */
+	TASK_WALK_INDEX,  /* entries of the index that have no record */
+	TASK_WALK_JOBS,	  /* what is wrong between jobs (store_walk_jobs) */
+	TASK_WALK_PUBLIC, /* what is wrong with the set of public jobs (store_walk_public) */
+	TASK_WALK_MADE,	  /* tokens that are missing in the set of what their creator has created;
+			     with task->mend they are added */
+	TASK_WALK_GONE,	  /* tokens that are gone, but have created tokens (store_walk_gone) */
 };
 
 /*

@@ -130,6 +130,21 @@ check_job(struct task *task, enum record_kind kind, const struct store_walk_entr
 		    entry->score.at);
 }
 
+/* Workers leave such members out, and use no set at all that is too large or none. */
+static void
+check_public(struct task *task, enum record_kind kind, const struct store_walk_entry *entry)
+{
+	if (slice_equal(entry->score, SLICE("id")))
+		task_problem(task, kind, entry->id,
+		    "no job can have this id, but the set of public jobs has it: remove it there "
+		    "(SREM)");
+	else
+		task_problem(task, kind, SLICE("-"),
+		    "no job is public, because the key of the set of public jobs %s",
+		    slice_equal(entry->score, SLICE("many")) ? "has more than 10000 members"
+							     : "holds something else");
+}
+
 int
 task_verify(struct task *task)
 {
@@ -143,6 +158,8 @@ task_verify(struct task *task)
 			result = task_walk(task, kind, TASK_WALK_INDEX, check_entry);
 		if (result == TASK_OK && kind == RECORD_JOB)
 			result = task_walk(task, kind, TASK_WALK_JOBS, check_job);
+		if (result == TASK_OK && kind == RECORD_JOB)
+			result = task_walk(task, kind, TASK_WALK_PUBLIC, check_public);
 		if (result == TASK_OK && kind == RECORD_TOKEN)
 			result = task_walk(task, kind, TASK_WALK_MADE, check_made);
 		if (result == TASK_OK && kind == RECORD_TOKEN)

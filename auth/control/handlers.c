@@ -83,6 +83,11 @@ handler_store_refused(struct call *call, enum store_result result, const char *n
 		call_refuse(call, 403, "labels",
 		    "the change would take the job out of the scope of your token");
 		return;
+	case STORE_IS_PUBLIC:
+		call_refuse(call, 403, "access",
+		    "the job is public, so only operators without a label selector may change its "
+		    "URL and ports: ask one of them, or end its public access first");
+		return;
 	case STORE_REVOKED:
 		caller_refuse_unchanged(call);
 		return;

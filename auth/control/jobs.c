@@ -310,6 +310,18 @@ adds(const struct record_input *patch)
 	       patch->label_count > 0 || patch->port_count > 0;
 }
 
+/*
+ * True when the patch changes where a job's requests go, and leaves the job public if it is.
+ * Strangers reach what a public job has behind it, so only operators that may make a job public
+ * change this.
+ */
+static bool
+leads_strangers(const struct call *call, const struct record_input *patch)
+{
+	return call->scope.count > 0 && !has(patch->removed, JOB_FIELD_ACCESS) &&
+	       (has(patch->given, JOB_FIELD_URL) || patch->port_count > 0);
+}
+
 void
 jobs_patch(struct call *call)
 {
@@ -333,6 +345,7 @@ jobs_patch(struct call *call)
 	store_job_patch(control->store, call->id, &call->scope,
 	    &(struct store_job_patch){
 		.leaves_scope = scope_left_by(&call->scope, &input),
+		.not_of_public = leads_strangers(call, &input),
 		.record = &input.record,
 		.given = input.given,
 		.removed = input.removed,

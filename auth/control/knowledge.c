@@ -17,6 +17,7 @@ store_result_knowledge(enum store_result result)
 	case STORE_TOO_MANY_PUBLIC:
 	case STORE_COLLIDES:
 	case STORE_OUT_OF_SCOPE:
+	case STORE_IS_PUBLIC:
 	case STORE_REVOKED:
 	case STORE_OVER_QUOTA:
 	case STORE_OTHER_MINT:

@@ -72,6 +72,7 @@ enum store_result {
 	STORE_TOO_MANY_PUBLIC, /* the store would have more than JOBS_PUBLIC_MAX public jobs */
 	STORE_COLLIDES,	       /* a port of one job would have the host of another job */
 	STORE_OUT_OF_SCOPE,    /* the job would leave the scope */
+	STORE_IS_PUBLIC,       /* the job is public (not_of_public) */
 	STORE_REVOKED,	       /* the maker's token is gone, or was renewed */
 	STORE_OVER_QUOTA,      /* the maker's scope has as many records as it may */
 	STORE_OTHER_MINT,      /* the value was minted with another key than the store's, which
@@ -307,7 +308,8 @@ struct store_job_patch {
 	size_t labels_removed_count;
 	const uint16_t *ports_removed;
 	size_t ports_removed_count;
-	bool leaves_scope; /* the patch would take a label of the scope from the job: refuse it */
+	bool leaves_scope;  /* the patch would take a label of the scope from the job: refuse it */
+	bool not_of_public; /* refuse it if the job is public */
 	struct slice updated_at;
 };
 void store_job_patch(struct store *store, struct slice id, const struct label_set *scope,

@@ -116,7 +116,7 @@ read_deleted(struct operation *operation, const redisReply *reply)
 /*
  * {1, record, its last use, perhaps more}; {0} is `refused`; {-1}: no record; {-2}: the job would
  * leave the scope; {-3}: too many ports; {-6}: a port collides with another job; {-7}: too many
- * public jobs.
+ * public jobs; {-8}: the job is public.
  */
 static void
 read_changed(struct operation *operation, const redisReply *reply, enum store_result refused)
@@ -136,6 +136,7 @@ read_changed(struct operation *operation, const redisReply *reply, enum store_re
 		    : code == -3 ? STORE_TOO_MANY_PORTS
 		    : code == -6 ? STORE_COLLIDES
 		    : code == -7 ? STORE_TOO_MANY_PUBLIC
+		    : code == -8 ? STORE_IS_PUBLIC
 				 : STORE_ABSENT,
 		    NULL);
 }
@@ -291,7 +292,9 @@ store_job_patch(struct store *store, struct slice id, const struct label_set *sc
 
 	if (arguments != NULL) {
 		arguments_add_scope(arguments, scope);
-		arguments_add(arguments, patch->leaves_scope ? SLICE("1") : SLICE("0"));
+		arguments_add(arguments, patch->leaves_scope	? SLICE("1")
+					 : patch->not_of_public ? SLICE("2")
+								: SLICE("0"));
 		arguments_add(arguments, patch->updated_at);
 		arguments_add_text(arguments, "%d", JOB_LABELS_MAX);
 		arguments_add(

@@ -55,12 +55,12 @@ static const char script_renew_job[] = JOB_WITHIN RECORD_SCRIPT_WHOLE JOB_USE_SC
     "return {1, (whole(KEYS[1])), last_use()}\n";
 
 /*
- * ARGV: scope, 1 to refuse jobs within it, updated_at, the most labels that a job may have, 1 to
+ * ARGV: scope, 1 to refuse jobs within it or 2 to refuse public ones, updated_at, the most labels that a job may have, 1 to
  * remove all labels first, the same two for ports, a lease to begin (0: no change, -1: end it), the
  * number n of fields to set, n fields and values, then fields to remove. Returns {1, record, its
  * last use, the record before}, {0} for too many labels, {-1} for no record, {-2} when refused,
  * {-3} for too many ports, {-6} when a port would have the host of another job, {-7} for one public
- * job too many.
+ * job too many, {-8} for a public job.
  */
 static const char script_patch[] =
     JOB_WITHIN RECORD_SCRIPT_WHOLE PORT_SCRIPT PUBLIC_SCRIPT JOB_USE_SCRIPT
@@ -68,6 +68,7 @@ static const char script_patch[] =
     "local have = redis.call('HKEYS', KEYS[1])\n"
     "if #have == 0 then return {-1} end\n"
     "if ARGV[at + 1] == '1' then return {-2} end\n"
+    "if ARGV[at + 1] == '2' and redis.call('HGET', KEYS[1], 'access') then return {-8} end\n"
     "local lease = tonumber(ARGV[at + 7])\n"
     "local first, last = at + 9, at + 8 + 2 * tonumber(ARGV[at + 8])\n"
     "local gone = {}\n"

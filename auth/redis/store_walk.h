@@ -76,6 +76,14 @@ void store_walk_made(
 void store_walk_jobs(struct store *store, const char *cursor, store_walk_done *done, void *ctx);
 
 /*
+ * Find what is wrong with the set of public jobs itself. Each entry has "id" in place of the score
+ * and a member that is no job's id, cut after 64 bytes; or "many" (it has more than
+ * JOBS_PUBLIC_MAX) or "type" (the key holds something else), with an empty id. A member may come
+ * more than once.
+ */
+void store_walk_public(struct store *store, const char *cursor, store_walk_done *done, void *ctx);
+
+/*
  * Find what the store keeps of tokens that are gone, but have created tokens: each has its id, in
  * place of the score its creator's ("" when that is not known), and as `why` its selector (NULL:
  * empty). An entry may come more than once. One that is cut_off is among those that created its own

@@ -96,6 +96,27 @@ static const char script_walk_jobs[] =
     "for i = 1, #step[2], 2 do look(step[2][i]) end\n"
     "return {step[1], #step[2] / 2, redis.call('ZCARD', KEYS[1]), found}\n";
 
+/*
+ * Finds what is wrong with the set of public jobs itself. KEYS[1]: the set. ARGV: the cursor, how
+ * many. Returns the same: with "id" as score, a member that is no job's id (its first 64 bytes);
+ * with "many" or "type", that the set has too many members, or is none.
+ */
+static const char script_walk_public[] =
+    "local step = redis.pcall('SSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2])\n"
+    "if step.err and string.find(step.err, '^WRONGTYPE') then\n"
+    "  return {'0', 0, 0, {{'', 'type'}}}\n"
+    "end\n"
+    "if step.err then return step end\n"
+    "local found, total = {}, redis.call('SCARD', KEYS[1])\n"
+    "if ARGV[1] == '0' and total > 10000 then found[1] = {'', 'many'} end\n"
+    "for _, id in ipairs(step[2]) do\n"
+    "  if #id > 63 or not string.find(id, '^[a-z0-9-]+$') or string.find(id, '^%-') or\n"
+    "      string.find(id, '%-$') then\n"
+    "    found[#found + 1] = {string.sub(id, 1, 64), 'id'}\n"
+    "  end\n"
+    "end\n"
+    "return {step[1], #step[2], total, found}\n";
+
 bool
 store_walk_cursor(const redisReply *reply, char out[STORE_WALK_CURSOR_MAX])
 {
@@ -200,6 +221,24 @@ store_walk_jobs(struct store *store, const char *cursor, store_walk_done *done, 
 
 	if (arguments != NULL)
 		arguments_add_text(arguments, "%s" PUBLIC_KEY, store_prefix(store));
+	store_run(store, &operation, arguments);
+	free(arguments);
+}
+
+void
+store_walk_public(struct store *store, const char *cursor, store_walk_done *done, void *ctx)
+{
+	struct operation operation = {
+	    .kind = RECORD_JOB, .read = read_index, .walk_done = done, .ctx = ctx};
+	struct arguments *arguments = arguments_new("EVAL");
+
+	if (arguments != NULL) {
+		arguments_add(arguments, slice_of(script_walk_public));
+		arguments_add(arguments, SLICE("1"));
+		arguments_add_text(arguments, "%s" PUBLIC_KEY, store_prefix(store));
+		arguments_add(arguments, slice_of(cursor));
+		arguments_add(arguments, SLICE(STEP));
+	}
 	store_run(store, &operation, arguments);
 	free(arguments);
 }

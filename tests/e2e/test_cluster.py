@@ -8,10 +8,13 @@ import pytest
 from harness import faults
 from harness.checker import delete
 from harness.cluster import PREFIX, Cluster
+from harness.control import Control
 from harness.elected import all_is_well, change, checked, none_is_a_backend, replicated
 from harness.process import eventually
+from harness.raw import Backend, Closed, Cut
 from harness.scene import request_bytes
 from harness.store import Records, RedisServer
+from test_public import knows
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +112,35 @@ def test_the_slot_moves_to_another_master(checker, cluster):
     assert cluster.owner() is new
     all_is_well(checker, new.client)
     assert len(checker.live()) == 5
+
+
+def test_public_jobs(gateways, cluster):
+    """The set of public jobs is in the slot with the records, and is followed when the slot moves."""
+    gateway, old = gateways.start({"workers": 2}, store_url=cluster.url), cluster.owner()
+    new = next(node for node in cluster.nodes if node.is_master() and node is not old)
+    with Backend() as backend, gateway.client() as client:
+        job = Control(gateway.socket_path).done("POST", "/v1/jobs", {"access": "public", "url": backend.url}, status=201)["id"]
+        other = Control(gateway.socket_path).done("POST", "/v1/jobs", {"url": backend.url}, status=201)["id"]
+        assert old.client.smembers(f"{PREFIX}public") == {job}
+        knows(gateway, f"{job}.jobs.test")
+        client.send(request_bytes(f"{job}.jobs.test", None))
+        connection = backend.next()
+        connection.read_request()
+        connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+        assert client.read_head().status == 200 and client.read_piece() == b"hello"
+        move_slot(int(old.call("KEYSLOT", PREFIX)), old, new, [node for node in cluster.nodes if node.is_master()], lambda: None)
+        assert new.client.smembers(f"{PREFIX}public") == {job}
+        knows(gateway, f"{job}.jobs.test")
+        knows(gateway, f"{other}.jobs.test", 401)
+        connection.send(b"3\r\nyou\r\n")
+        assert client.read_piece() == b"you"
+        ended = eventually(lambda: (answer := Control(gateway.socket_path).call("PATCH", f"/v1/jobs/{job}", {"access": None})).status == 200 and answer,
+                           "the control API to find the server")
+        assert ended.json["access"] is None and not new.client.exists(f"{PREFIX}public")
+        with pytest.raises((Closed, Cut)):
+            client.read_piece()
+        knows(gateway, f"{job}.jobs.test", 401)
+        connection.close()
 
 
 def test_two_owners_of_a_cluster_of_one(gateways, make_folder, hold_backend):

@@ -146,6 +146,24 @@ def test_check_connect(sanitizer, make_folder, records, redis_server, backend):
     assert result.status == 1 and f"job {job} has no URL" in result.err, result
 
 
+def test_check_connect_tries_all_replicas_and_ports(sanitizer, make_folder, records, redis_server, backend):
+    """Each that cannot be reached is named: by the time that people notice, the others may be gone, too."""
+    gone = [f"http://127.0.0.1:{free_port()}" for _ in range(3)]
+    job = records.job(f"{gone[0]} {backend.url} {gone[1]}", {"team": "blue"}, **{"port:9000": gone[2], "port:9001": backend.url})
+    config = {"jobs": {"fixed": job}, "store": {"url": redis_server.url}}
+    result = checked(sanitizer, make_folder, config)
+    assert result.status == 1, result
+    for url in gone[:2]:
+        assert f"job {job}: nothing can be reached at {url}: Connection refused" in result.err, result
+    assert f"job {job}: nothing can be reached at {gone[2]}, the URL of its port 9000: Connection refused" in result.err
+    assert backend.url not in result.err and len(result.err.splitlines()) == 3
+    records.client.hset(records.job_key(job), "url", f"{backend.url} {backend.url}/two")
+    result = checked(sanitizer, make_folder, config)
+    assert result.status == 0 and "port 9000" in result.err, result  # this gateway does not serve the port
+    config["jobs"]["fixed_url"] = gone[0]  # in place of the record's
+    assert f"nothing can be reached at {gone[0]}" in checked(sanitizer, make_folder, config).err
+
+
 def test_check_connect_finds_nothing(sanitizer, make_folder, redis_server):
     port = free_port()
     config = {"jobs": {"fixed": "side", "fixed_url": f"http://127.0.0.1:{port}", "labels": {}}, "store": {"url": redis_server.url}}

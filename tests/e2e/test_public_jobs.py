@@ -20,7 +20,7 @@ def api(gateway):
 @pytest.fixture(scope="module")
 def listening(module_gateways):
     port = free_port()
-    module_gateways.start({"control": {"listen": f"127.0.0.1:{port}"}})
+    module_gateways.start({"control": {"listen": f"127.0.0.1:{port}", "scoped_urls": ["127.0.0.0/8"]}})
     return Control(("127.0.0.1", port))
 
 
@@ -63,6 +63,18 @@ def test_scoped_operators(listening, records):
     assert not lists(records, mine["id"]) and access(records, mine["id"]) is None
     unscoped.done("PATCH", f"/v1/jobs/{mine['id']}", {"access": "public"})
     assert scoped.done("PATCH", f"/v1/jobs/{mine['id']}", {"labels": {"x": "y"}})["access"] == "public"
+    # Where strangers get to is not theirs to change either, unless the job is public no more by then.
+    path, there = f"/v1/jobs/{mine['id']}", "http://127.0.0.1:1"
+    unscoped.done("PATCH", path, {"ports": {"1": there}})
+    before = unscoped.done("GET", path)
+    for body in [{"url": there}, {"ports": {"1": there}}, {"ports": {"2": there}}, {"url": there, "labels": {"team": "a"}}, {"url": f"{there} http://127.0.0.1:2"}]:
+        scoped.refused(403, "PATCH", path, body, "access")
+    assert unscoped.done("GET", path) == before
+    assert scoped.done("PATCH", path, {"ports": {"1": None}, "labels": {"x": "z"}, "health": "/up"})["ports"] == {}
+    assert unscoped.done("PATCH", path, {"url": there})["url"] == there
+    assert scoped.done("PATCH", path, {"url": f"{there}/x", "access": None})["access"] is None
+    assert scoped.done("PATCH", path, {"url": f"{there}/y"})["url"] == f"{there}/y"
+    unscoped.done("PATCH", path, {"access": "public"})
     # Deleted and made again, it is not public any more.
     assert scoped.call("DELETE", f"/v1/jobs/{mine['id']}").status == 204
     assert scoped.job_of(id=mine["id"])["access"] is None and not lists(records, mine["id"])
@@ -146,6 +158,27 @@ def test_verify(source, store):  # noqa: F811
     assert result.status == 1
     assert f"job {unlisted}: " in result.err and f"job {private}: " in result.err
     assert "ended" not in result.err and good not in result.err
+
+
+def test_verify_names_what_is_no_id(source, store):  # noqa: F811
+    """Whatever other programs have put into the set."""
+    strays = ["Upper", "-a", "a-", "with space", "a.b", "x" * 64, "y" * 200, ""]
+    source.client.sadd(SET, "ended", "a", "a" * 63, *strays, b"\x1b[31m\xff")
+    result = store("verify", server=source)
+    assert result.status == 1
+    lines = [line for line in result.err.splitlines() if "no job can have this id, but the set of public jobs has it" in line]
+    assert len(lines) == len(strays) + 1 and "9 problems" in result.out
+    for name in ["Upper", "-a", "a-", "with?space", "a.b", "x" * 64, "y" * 64, "", "?[31m?"]:
+        assert any(line.startswith(f"job {name}: ") for line in lines), name
+    source.client.srem(SET, *strays, b"\x1b[31m\xff")
+    assert store("verify", server=source).status == 0
+    source.client.sadd(SET, *(f"j{number}" for number in range(9_999)))
+    result = store("verify", server=source)
+    assert result.status == 1 and "has more than 10000 members" in result.err and result.err.count("set of public jobs") == 1
+    source.client.delete(SET)
+    source.client.set(SET, "x")
+    result = store("verify", server=source)
+    assert result.status == 1 and "the key of the set of public jobs holds something else" in result.err
 
 
 def test_verify_names_collisions(source, store):  # noqa: F811

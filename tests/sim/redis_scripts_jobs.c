@@ -270,6 +270,7 @@ script_patch_job_run(struct call *call)
 	static struct patch patch;
 	struct redis_client before = {.redis = call->redis};
 	struct call look = {.client = &before, .redis = call->redis};
+	struct text access;
 
 	patch = (struct patch){.call = call, .record = call->words[3], .pairs = argv + 9};
 	patch.pair_words = 2 * strtoul(argv[8], NULL, 10);
@@ -280,6 +281,8 @@ script_patch_job_run(struct call *call)
 		reply_code(call, -1);
 	else if (strcmp(argv[1], "1") == 0)
 		reply_code(call, -2);
+	else if (strcmp(argv[1], "2") == 0 && script_field(call, patch.record, "access", &access))
+		reply_code(call, -8);
 	else if (too_many(&patch, "label:", argv[3], argv[4]))
 		reply_code(call, 0);
 	else if (too_many(&patch, "port:", argv[5], argv[6]))
