@@ -20,6 +20,7 @@
 #define RUNNING_MAX 32	 /* checks at a time */
 #define DEADLINE_MS 3000 /* of a check */
 #define TICK_MS 1000	 /* between two looks for checks that are due */
+#define LINES_MAX 60	 /* about changes of replicas, in a minute */
 
 struct checked_job {
 	uint64_t used_ms; /* its last request; 0: free */
@@ -42,6 +43,8 @@ struct health_checks {
 	struct timer timer;
 	LIST_HEAD(, replica_check) running;
 	size_t running_count;
+	uint64_t minute;	  /* in which `lines` were logged */
+	unsigned lines, left_out; /* changes that were logged then, and that were not */
 	struct checked_job jobs[JOBS_MAX];
 };
 
@@ -96,12 +99,37 @@ drop(struct replica_check *running)
 	free(running);
 }
 
+/* True if one more change may be logged: thousands of replicas may fail, or come and go. */
+static bool
+may_log(struct health_checks *checks)
+{
+	uint64_t minute = loop_now_ms(checks->context->loop) / 60000;
+
+	if (checks->minute != minute) {
+		if (checks->left_out > 0)
+			log_warning(checks->context->log,
+			    "replicas became healthy or unhealthy %u more times: not logged",
+			    checks->left_out);
+		checks->minute = minute;
+		checks->lines = checks->left_out = 0;
+	}
+	if (checks->lines == LINES_MAX) {
+		checks->left_out++;
+		return false;
+	}
+	checks->lines++;
+	return true;
+}
+
 static void
 tell(const struct replica_check *running, enum replica_change change, unsigned status,
     const char *why)
 {
 	const struct log *log = running->checks->context->log;
 	char got[32];
+
+	if (change == REPLICA_SAME || !may_log(running->checks))
+		return;
 
 	snprintf(got, sizeof(got), "it answered %u", status);
 	switch (change) {
@@ -167,6 +195,13 @@ begin(struct health_checks *checks, const struct job *job, const struct job_url 
 	checks->running_count++;
 }
 
+/* What logs and metrics call it. */
+static struct slice
+replica_name(const struct job_url *url, char room[ROUTE_AUTHORITY_MAX])
+{
+	return url->scheme == JOB_URL_UNIX ? url->path : route_authority(url, room);
+}
+
 /* Begin the checks of a job that are due. */
 static void
 look_at(struct health_checks *checks, const struct checked_job *used, uint64_t now_ms)
@@ -185,8 +220,10 @@ look_at(struct health_checks *checks, const struct checked_job *used, uint64_t n
 	for (size_t i = 0; i < job->replicas.count && checks->running_count < RUNNING_MAX; i++) {
 		const struct job_url *url = &job->replicas.items[i];
 		uint64_t key = key_of(places, url, job->health);
+		char room[ROUTE_AUTHORITY_MAX];
+		const struct replica_label label = {job->id, replica_name(url, room)};
 
-		if (replica_take_check(places, key, now_ms))
+		if (replica_take_check(places, key, &label, now_ms))
 			begin(checks, job, url, key);
 	}
 }

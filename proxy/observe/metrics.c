@@ -187,7 +187,8 @@ bool
 metrics_render_jobs(const struct shared_stats *stats, FILE *out)
 {
 	return job_stats_render(
-	    &stats->job_slots, stats->worker_count, jobs_of, (void *)stats, out);
+		   &stats->job_slots, stats->worker_count, jobs_of, (void *)stats, out) &&
+	       replicas_render(&stats->replica_places, clock_ms(CLOCK_BOOTTIME), out);
 }
 
 /* Go over the workers that serve, numbered from 0. It declares i and number, which cannot stand in

@@ -60,7 +60,13 @@ def replicas():
 
 @pytest.fixture
 def gateway(gateways):
-    return gateways.start()
+    return gateways.start({"metrics": {"jobs_max": 10}})
+
+
+def up(gateway, job):
+    """{replica: whether it is healthy}, of the metrics."""
+    begin = f'jobgate_replica_up{{job_id="{job}",replica="'
+    return {name.removeprefix(begin).removesuffix('"}'): value for name, value in gateway.metrics().items() if name.startswith(begin)}
 
 
 @pytest.fixture
@@ -96,10 +102,12 @@ def test_requests_go_to_the_healthy_replica(gateway, replicas, ask):
     assert {ask() for _ in range(20)} == {"two"}
     assert gateway.metrics()["jobgate_replicas_unhealthy"] == 1
     assert gateway.metrics()["jobgate_health_checks_failed_total"] >= 2
+    assert up(gateway, ask.job) == {replicas[0].authority: 0, replicas[1].authority: 1}
     replicas[0].health = 204
     eventually(lambda: f"replica {replicas[0].authority} is healthy again" in gateway.program.log(), "a good check", patience=60)
     expect_both(ask)
     assert gateway.metrics()["jobgate_replicas_unhealthy"] == 0
+    assert up(gateway, ask.job) == {replicas[0].authority: 1, replicas[1].authority: 1}
 
 
 def test_a_check_has_nothing_of_a_client(replicas, ask):
@@ -131,6 +139,7 @@ def test_one_worker_checks_for_all(gateways, records, replicas):
         return {client.read_response().body.decode() for client in clients}
     eventually(lambda: ask() and gateway.metrics()["jobgate_replicas_unhealthy"] == 1, "two failed checks", patience=60)
     assert ask() == {"two"}
+    assert not [name for name in gateway.metrics() if name.startswith("jobgate_replica_up")]  # only with metrics.jobs_max
     # Each worker would have made as many.
     assert gateway.metrics()["jobgate_health_checks_total"] <= replicas[0].checks + replicas[1].checks + 2
     for client in clients:

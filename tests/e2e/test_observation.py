@@ -8,9 +8,10 @@ import time
 import pytest
 from prometheus_client.openmetrics import parser as openmetrics_parser
 
-from harness.gateway import REPOSITORY, binary
+from harness.gateway import DOMAIN, REPOSITORY, binary
 from harness.process import eventually, free_port
 from harness.raw import Client, Cut
+from harness.scene import request_bytes
 
 DEPLOYED = REPOSITORY / "deploy" / "observability"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -88,6 +89,12 @@ def test_the_text_form_without_asking_for_the_other(traced):
 def by_job(module_gateways):
     """A gateway that counts two jobs one by one."""
     return module_gateways.start({"workers": 2, "metrics": {"jobs_max": 2}})
+
+
+@pytest.fixture(scope="module")
+def checking(module_gateways):
+    """A gateway that checks replicas."""
+    return module_gateways.start({"metrics": {"jobs_max": 2}})
 
 
 def jobs_of(gateway, name="jobgate_job_requests_total", **labels):
@@ -223,12 +230,16 @@ def words_of(expression):
     return set(re.findall(r"\bjobgate_\w+", expression))
 
 
-def test_dashboard_and_rules_use_metrics_that_exist(busy, by_job):
+def test_dashboard_and_rules_use_metrics_that_exist(busy, by_job, checking, records):
+    job = records.job("unix:/nonexistent/a unix:/nonexistent/b", health="/up")
+    with checking.client() as client:
+        assert client.exchange(request_bytes(f"{job}.{DOMAIN}", records.token())).status in (502, 503)
+    eventually(lambda: f'jobgate_replica_up{{job_id="{job}",replica="/nonexistent/a"}}' in checking.metrics(), "the first checks")
     dashboard = json.loads((DEPLOYED / "dashboard.json").read_text())
     targets = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
     assert len(targets) > 20
     used = words_of("\n".join(targets)) | words_of((DEPLOYED / "jobgate.rules.yml").read_text())
-    exist = {name.partition("{")[0] for gateway in (busy, by_job) for name in gateway.metrics()}
+    exist = {name.partition("{")[0] for gateway in (busy, by_job, checking) for name in gateway.metrics()}
     assert used <= exist, used - exist
     exist = {re.sub("_(bucket|sum|count)$", "", name) for name in exist}
     used = {re.sub("_(bucket|sum|count)$", "", name) for name in used}

@@ -66,13 +66,16 @@ def test_each_panel_and_each_alert_has_data(scraped, scene_of, records):
     gateway, server = scraped
     scene = scene_of(gateway)
     fails = f"{records.job('unix:/nonexistent')}.{DOMAIN}"
+    checked = f"{records.job('unix:/nonexistent/a unix:/nonexistent/b', health='/up')}.{DOMAIN}"
     scene.relay()
     assert scene.client.exchange(scene.request(host=fails)).status == 502
+    assert scene.client.exchange(scene.request(host=checked)).status in (502, 503)
     eventually(lambda: server.query('up{job="jobgate"} == 1'), "the first scrape")
     seen = server.query("sum(jobgate_requests_total)")[0]["value"][1]
     scene.relay()  # between two scrapes, so that rates are not all 0
     scene.client.exchange(scene.request(token="jgt_no"))
     eventually(lambda: server.query(f"sum(jobgate_requests_total) > {seen}"), "a scrape that has them")
+    eventually(lambda: server.query('jobgate_replica_up{replica="/nonexistent/a"}'), "the replicas that are checked")
     for code in ("2xx", "5xx"):
         eventually(lambda: server.query(f'rate(jobgate_job_requests_total{{code="{code}"}}[1m])'), "their rates by job")
 
