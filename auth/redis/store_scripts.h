@@ -55,10 +55,11 @@ static const char script_renew_job[] = JOB_WITHIN RECORD_SCRIPT_WHOLE JOB_USE_SC
     "return {1, (whole(KEYS[1])), last_use()}\n";
 
 /*
- * ARGV: scope, 1 to refuse jobs within it or 2 to refuse public ones, updated_at, the most labels that a job may have, 1 to
- * remove all labels first, the same two for ports, a lease to begin (0: no change, -1: end it), the
- * number n of fields to set, n fields and values, then fields to remove. Returns {1, record, its
- * last use, the record before}, {0} for too many labels, {-1} for no record, {-2} when refused,
+ * ARGV: scope, 1 to refuse jobs within it or 2 to refuse public ones, updated_at, the most labels
+ * that a job may have, 1 to remove all labels first, the same two for ports, a lease to begin (0:
+ * no change, -1: end it), the number n of fields to set, n fields and values, then fields to
+ * remove. Returns {1, record, its last use, the record before}, {0} for too many labels, {-1} for
+ * no record, {-2} when refused,
  * {-3} for too many ports, {-6} when a port would have the host of another job, {-7} for one public
  * job too many, {-8} for a public job.
  */
