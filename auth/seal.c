@@ -1,6 +1,7 @@
 /* seal.c - seals and opens texts with AES-256-GCM, in base64. */
 #include "auth/seal.h"
 
+#include <errno.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <string.h>
@@ -32,6 +33,8 @@ pass(bool sealing, const struct seal *seal, const unsigned char *nonce, const un
 
 	if (good && !sealing)
 		good = EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, TAG_LEN, tag) == 1;
+	/* Only the last step looks at the tag. */
+	errno = good ? EBADMSG : ENOMEM;
 	good = good && EVP_CipherFinal_ex(ctx, out + len, &n) == 1;
 	if (good && sealing)
 		good = EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_GET_TAG, TAG_LEN, tag) == 1;
@@ -109,6 +112,7 @@ unseal_text(const struct seal *seal, struct slice text, void *out, size_t len)
 	unsigned char base64[SEAL_TEXT_LEN(SEAL_LEN_MAX)], sealed[SEALED_LEN(SEAL_LEN_MAX)];
 	unsigned char content[SEAL_LEN_MAX];
 
+	errno = EBADMSG;
 	if (!good_len(len) || text.len != SEAL_TEXT_LEN(len) || !read_marks(seal, text, base64) ||
 	    EVP_DecodeBlock(sealed, base64, (int)text.len) != (int)SEALED_LEN(len) ||
 	    !pass(false, seal, sealed, sealed + NONCE_LEN, content, len, sealed + NONCE_LEN + len))

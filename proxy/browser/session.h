@@ -62,7 +62,10 @@ bool replica_open(const unsigned char key[SESSION_KEY_LEN], struct slice job, st
 /* What the cookie of the sign-in host itself is bound to: no job's id, since it has blanks. */
 #define SIGN_IN_HOST_PURPOSE SLICE("sign-in host")
 
-/* As session_seal and session_open; purpose is the job, or SIGN_IN_HOST_PURPOSE. */
+/*
+ * As session_seal and session_open; purpose is the job, or SIGN_IN_HOST_PURPOSE. Where sign_in_open
+ * is false because OpenSSL is short of memory, errno is ENOMEM.
+ */
 bool sign_in_seal(const unsigned char key[SESSION_KEY_LEN], struct slice purpose,
     const struct sign_in_cookie *cookie, char out[SIGN_IN_COOKIE_LEN]);
 bool sign_in_open(const unsigned char key[SESSION_KEY_LEN], struct slice purpose, struct slice text,

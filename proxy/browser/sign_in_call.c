@@ -1,6 +1,7 @@
 /* sign_in_call.c - sign-ins and codes as the control process takes them, and the pages around. */
 #include "browser/sign_in_call.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #include "browser/pages.h"
@@ -88,9 +89,11 @@ sign_in_call_sign_out(const struct local_call *call, struct slice purpose, struc
 	pages_redirect(answer, OUTCOME_SIGNED_OUT, then);
 	local_answer_add(
 	    answer, SLICE("Set-Cookie"), SLICE(SESSION_COOKIE "=" COOKIE_ATTRIBUTES "; Max-Age=0"));
-	if (cookie.at == NULL ||
-	    !sign_in_open(call->session_key, purpose, cookie, call->now_s, &sign_in))
+	if (cookie.at == NULL)
 		return LOCAL_ANSWER; /* there is nothing to end */
+	errno = 0;
+	if (!sign_in_open(call->session_key, purpose, cookie, call->now_s, &sign_in))
+		return errno == ENOMEM ? LOCAL_UNAVAILABLE : LOCAL_ANSWER;
 	jg_sign_in_id_format(sign_in.id, id);
 	return ask(answer, CONTROL_SIGN_OUT_PATH, room,
 		   snprintf(room, SIGN_IN_CALL_MAX, "{\"id\":\"%s\"}", id))

@@ -1,9 +1,24 @@
 /* sign_in_call_test.c - what is asked of the control process, to the byte, and the cookies. */
 #include "handler_world.h"
 
+#include <dlfcn.h>
+#include <openssl/evp.h>
+
 #include "browser/sign_in_call.h"
 
 static char text[SIGN_IN_CALL_MAX];
+
+/* OpenSSL is short of memory. */
+static bool is_short;
+
+EVP_CIPHER_CTX *
+EVP_CIPHER_CTX_new(void)
+{
+	EVP_CIPHER_CTX *(*make)(void);
+
+	*(void **)&make = dlsym(RTLD_NEXT, "EVP_CIPHER_CTX_new");
+	return is_short ? NULL : make();
+}
 
 static void
 expect_ask(const char *path, const char *json)
@@ -177,6 +192,20 @@ without_a_sign_in_nothing_is_asked(void **state)
 	signs_out(LOCAL_ANSWER);
 }
 
+/* The browser must not be told that it is signed out while its sign-in goes on. */
+static void
+without_memory_no_browser_is_signed_out(void **state)
+{
+	(void)state;
+	add_sign_in_cookie(SLICE("demo"), NOW_S + 1);
+	is_short = true;
+	answer = (struct local_answer){0};
+	assert_int_equal(sign_in_call_sign_out(&call, SLICE("demo"), SLICE("/then"), &answer),
+	    LOCAL_UNAVAILABLE);
+	is_short = false;
+	signs_out(LOCAL_ASK);
+}
+
 static void
 pages_around_it(void **state)
 {
@@ -205,6 +234,7 @@ main(void)
 	    TEST(a_cookie_is_bound_to_its_purpose),
 	    TEST(signing_out_deletes_the_sign_in),
 	    TEST(without_a_sign_in_nothing_is_asked),
+	    TEST(without_memory_no_browser_is_signed_out),
 	    TEST(pages_around_it),
 	};
 
