@@ -60,9 +60,12 @@ enum port_form {
 	PORT_IN_HOST, /* which may be another job's host */
 };
 
+struct node;
+
 struct exchange_plan {
-	bool signs_in;	       /* at a job's host, where a token that reaches all jobs is refused */
-	bool by_session;       /* it shows the cookie of a session that this value has opened */
+	bool signs_in;	  /* at a job's host, where a token that reaches all jobs is refused */
+	bool by_session;  /* it shows the cookie of a session that this value has opened */
+	unsigned sign_in; /* 1 + the sign-in whose cookie it shows (sign_ins.h); 0: it shows none */
 	unsigned token, value; /* which value of which token it shows */
 	enum credential_kind credential_kind;
 	int job;	 /* -1: no job's path */
@@ -100,19 +103,21 @@ enum result {
 
 struct sim_exchange {
 	struct exchange_plan plan;
-	uint64_t session_ends_ns; /* with a session: no later than this */
-	uint64_t sent_ns;	  /* when its first byte left the client */
-	uint64_t seen;		  /* by backends, times */
-	unsigned processed;	  /* begun by a backend, times */
-	unsigned unprocessed;	  /* a backend has said that it will not be, times */
-	unsigned refused;	  /* of these by REFUSED_STREAM */
-	uint64_t forward_ns;	  /* J of the last time */
-	uint64_t answered_ns;	  /* when its backend had sent all that it sends; 0: it has not */
-	uint64_t answered;	  /* content that it had sent by then */
-	bool unsent;		  /* it closed before all of this had left */
-	uint64_t late_from;	  /* 1 + the offset of the first content that came late; 0: none */
-	int backend;		  /* that saw it last */
-	bool open;		  /* it was forwarded without an identity: its job is public */
+	uint64_t session_ends_ns;  /* with a session: no later than this */
+	uint64_t sent_ns;	   /* when its first byte left the client */
+	uint64_t seen;		   /* by backends, times */
+	unsigned processed;	   /* begun by a backend, times */
+	unsigned unprocessed;	   /* a backend has said that it will not be, times */
+	unsigned refused;	   /* of these by REFUSED_STREAM */
+	uint64_t forward_ns;	   /* J of the last time */
+	const struct node *sender; /* the worker that sent it then */
+	uint64_t cut_ns;	   /* an operator has ended it; 0: none has */
+	uint64_t answered_ns;	   /* when its backend had sent all that it sends; 0: it has not */
+	uint64_t answered;	   /* content that it had sent by then */
+	bool unsent;		   /* it closed before all of this had left */
+	uint64_t late_from;	   /* 1 + the offset of the first content that came late; 0: none */
+	int backend;		   /* that saw it last */
+	bool open;		   /* it was forwarded without an identity: its job is public */
 	enum result result;
 	unsigned status;
 	char title[32];

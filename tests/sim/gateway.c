@@ -44,8 +44,8 @@ write_configuration(FILE *out, const struct world *world)
 	    (unsigned long long)s->lookup);
 	fprintf(out, "backends:\n  circuit_failures: %u\n  circuit_pause: %llums\n",
 	    s->circuit_failures, (unsigned long long)s->circuit_pause);
-	fprintf(out,
-	    "  trusted_proxies: [10.9.0.0/16]\nbrowser:\n  same_host: true\n  session: %llums\n",
+	fprintf(out, "  trusted_proxies: [10.9.0.0/16]\nbrowser:\n  %s\n  session: %llums\n",
+	    s->sign_in_host ? "host: auth.localhost" : "same_host: true",
 	    (unsigned long long)s->session);
 	fprintf(out,
 	    "timeouts:\n  head: %llums\n  keep_alive: %llums\n  body: %llums\n  connect: %llums\n"
@@ -93,6 +93,11 @@ load_configuration(const struct world *world)
 		exit(2);
 	}
 	fclose(out);
+	if (world->scenario.sign_in_host) {
+		size_t bad;
+
+		jg_job_url_parse(slice_of(SIGN_INS_URL), &config->control.gateway_target, &bad);
+	}
 	config->store.cache_entries =
 	    world->scenario.cache_entries; /* fewer than a file may ask for */
 	return config;
@@ -112,6 +117,10 @@ put_line(void *to, const char *line, size_t len)
 static void
 take_orders(struct gateway_worker *worker)
 {
+	if (worker->cuts) {
+		worker->cuts = false;
+		cuts_carry_out(&worker->gateway->world->cuts, worker);
+	}
 	while (worker->orders != 0) { /* another one may come while one is taken */
 		int order = __builtin_ctz(worker->orders);
 
@@ -161,6 +170,7 @@ gateway_spawn(struct gateway_worker *worker, unsigned index, bool without_store,
 	give_listeners(worker);
 	worker->base_descriptors = node_open(node);
 	worker->orders = 0;
+	worker->cuts = false;
 	worker->exists = true;
 	worker->index = index;
 	snprintf(worker->process, sizeof(worker->process), "worker %u", index);

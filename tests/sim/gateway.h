@@ -28,6 +28,7 @@ struct gateway_worker {
 	struct worker_setup setup;
 	struct worker *worker; /* NULL: it does not exist */
 	bool exists;	       /* since it was spawned, until it is reaped */
+	bool cuts;	       /* it is to end sessions (cuts.h) */
 	unsigned orders;       /* a bit for each order that waits for its next turn */
 	unsigned base_descriptors;
 	uint64_t kills;

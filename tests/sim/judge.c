@@ -89,7 +89,8 @@ may_be_sent(const struct world *world, const struct sim_exchange *exchange,
 	struct judge_window all = *window;
 
 	if (!exchange->open)
-		return judge_gives(world, &exchange->plan, window, FORWARD, backend);
+		return judge_was_signed_in(world, &exchange->plan, window->from_ns) &&
+		       judge_gives(world, &exchange->plan, window, FORWARD, backend);
 	all.from_ns = all.clock_ns = judge_before(exchange->sent_ns, judge_bound_ns(world));
 	return (judge_gives(world, &without, window, OPEN, backend) ||
 		   judge_gives(world, &without, window, UNLISTED, backend)) &&
@@ -110,6 +111,7 @@ judge_forward(struct world *world, uint32_t mark, int backend, const struct end 
 		return;
 	}
 	exchange->forward_ns = stamp->begun_ns;
+	exchange->sender = end->peer->owner;
 	exchange->backend = backend;
 	exchange->seen++;
 	exchange->open = judge_is_told_rightly(world, mark, &exchange->plan, told);
@@ -151,8 +153,9 @@ judge_grant(
 	struct judge_window window = known_at(world, end->peer->owner, stamp->begun_ns);
 
 	/* Who may reach a job may sign in before it is ready. */
-	if (!judge_gives(world, &exchange->plan, &window, open ? OPEN : FORWARD, -1) &&
-	    !judge_gives(world, &exchange->plan, &window, NOT_READY, -1))
+	if ((!judge_gives(world, &exchange->plan, &window, open ? OPEN : FORWARD, -1) &&
+		!judge_gives(world, &exchange->plan, &window, NOT_READY, -1)) ||
+	    !judge_was_signed_in(world, &exchange->plan, window.from_ns))
 		judge_violation(world,
 		    "exchange %u was granted at %llu us, which no record allowed since %llu us",
 		    mark, (unsigned long long)stamp->sent_ns / 1000,
@@ -172,7 +175,8 @@ judge_session_may_be_over(
     const struct world *world, const struct sim_exchange *exchange, uint64_t at_ns)
 {
 	return exchange->plan.by_session &&
-	       (clock_was_set(world) || at_ns + 2 * NS_PER_S >= exchange->session_ends_ns);
+	       (clock_was_set(world) || at_ns + 2 * NS_PER_S >= exchange->session_ends_ns ||
+		   !judge_was_signed_in(world, &exchange->plan, at_ns + 2 * NS_PER_S));
 }
 
 static bool
@@ -232,8 +236,12 @@ may_move(const struct world *world, const struct sim_exchange *exchange, const s
 	    .set_ns = node_ran_since_ns(node, at_ns, CUT_NS + SET_NS)};
 	struct exchange_plan without;
 
+	if (exchange->cut_ns != 0 && at_ns > exchange->cut_ns)
+		return false;
 	if (!exchange->open)
 		return !session_was_over(world, exchange, window.clock_ns) &&
+		       judge_was_signed_in(world, &exchange->plan,
+			   node_ran_since_ns(node, at_ns, judge_bound_ns(world) + CUT_NS)) &&
 		       judge_gives(world, &exchange->plan, &window, FORWARD, -1);
 	without = judge_without_token(&exchange->plan);
 	return judge_gives(world, &without, &window, OPEN, -1) ||
@@ -337,8 +345,9 @@ lost_last_words(const struct world *world, const struct sim_exchange *exchange)
 	uint64_t from_ns = judge_before(exchange->sent_ns, judge_bound_ns(world));
 
 	return (exchange->result == RESULT_CUT || exchange->result == RESULT_LOST) &&
-	       exchange->seen > 0 && exchange->received < last_words(plan) &&
-	       exchange->answered >= last_words(plan) && !exchange->unsent &&
+	       world->cuts.last_ns < exchange->sent_ns && exchange->seen > 0 &&
+	       exchange->received < last_words(plan) && exchange->answered >= last_words(plan) &&
+	       !exchange->unsent &&
 	       (plan->desertion == STAYS || plan->desertion == LOST_ITS_CONNECTION) &&
 	       !plan->tunnel && !plan->head_only && plan->deadline_ms == 0 &&
 	       plan->credential_kind == CREDENTIAL_VALID && plan->job >= 0 &&

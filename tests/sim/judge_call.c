@@ -18,7 +18,7 @@ unavailable_call_is_right(
     const struct world *world, const struct sim_exchange *exchange, uint64_t to_ns)
 {
 	static const char *const titles[] = {"Job not ready", "Job moved", "Store unavailable",
-	    "Job unavailable", "Gateway busy", "Too many tokens in use"};
+	    "Job unavailable", "Gateway busy", "Too many tokens in use", "Session ended"};
 	struct sim_exchange like = *exchange;
 
 	for (size_t i = 0; i < sizeof(titles) / sizeof(titles[0]); i++) {

@@ -58,6 +58,10 @@ bool judge_was_full(const struct world *world, const struct sim_exchange *exchan
 void judge_choice(struct world *world, const struct sim_exchange *exchange, uint32_t mark);
 bool judge_another_was_well(const struct world *world, const struct sim_exchange *exchange);
 
+/* The sign-in whose cookie the request shows had not ended before this moment. */
+bool judge_was_signed_in(
+    const struct world *world, const struct exchange_plan *plan, uint64_t from_ns);
+
 /* It shows no token of ours. */
 bool judge_shows_no_token(const struct exchange_plan *plan);
 

@@ -26,21 +26,22 @@ burst_ns(const struct scenario *scenario)
 	return scenario->limit_burst * (uint64_t)NS_PER_S / scenario->limit_rate;
 }
 
-/* Other requests of the token that may have been counted between these moments. */
-static uint64_t
+/* At least so many other requests of the token may have been counted between these moments. */
+static bool
 may_be_counted(const struct world *world, const struct sim_exchange *exchange, uint64_t from_ns,
-    uint64_t to_ns)
+    uint64_t to_ns, uint64_t wanted)
 {
 	uint64_t count = 0;
 
-	for (size_t i = 0; i < world->exchanges.count; i++) {
-		const struct sim_exchange *other = &world->exchanges.all[i];
+	/* The last ones are the likely ones. */
+	for (size_t i = world->exchanges.count; i > 0 && count < wanted; i--) {
+		const struct sim_exchange *other = &world->exchanges.all[i - 1];
 
 		count += other != exchange && shows_token(other, exchange->plan.token) &&
 			 other->sent_ns <= to_ns &&
 			 (other->ended_ns == 0 || other->ended_ns >= from_ns);
 	}
-	return count;
+	return count >= wanted;
 }
 
 /*
@@ -58,19 +59,20 @@ is_surely_over(const struct sim_exchange *exchange, uint64_t at_ns)
 						 (exchange->result == RESULT_ANSWERED && whole));
 }
 
-/* Others that may have run since the request was sent. */
-static uint64_t
-may_run(const struct world *world, const struct sim_exchange *exchange, uint64_t to_ns)
+/* At least so many others may have run since the request was sent. */
+static bool
+may_run(
+    const struct world *world, const struct sim_exchange *exchange, uint64_t to_ns, uint64_t wanted)
 {
 	uint64_t count = 0;
 
-	for (size_t i = 0; i < world->exchanges.count; i++) {
-		const struct sim_exchange *other = &world->exchanges.all[i];
+	for (size_t i = world->exchanges.count; i > 0 && count < wanted; i--) {
+		const struct sim_exchange *other = &world->exchanges.all[i - 1];
 
 		count += other != exchange && shows_token(other, exchange->plan.token) &&
 			 !is_surely_over(other, exchange->sent_ns) && other->sent_ns <= to_ns;
 	}
-	return count;
+	return count >= wanted;
 }
 
 bool
@@ -84,10 +86,10 @@ judge_over_limits_is_right(
 	if (scenario->limit_rate > 0 &&
 	    strcmp(exchange->title, "Too many requests at a time") != 0 &&
 	    may_be_counted(world, exchange, judge_before(exchange->sent_ns, burst_ns(scenario)),
-		to_ns) >= scenario->limit_burst)
+		to_ns, scenario->limit_burst))
 		return true;
 	return scenario->limit_concurrency > 0 && strcmp(exchange->title, "Rate exceeded") != 0 &&
-	       may_run(world, exchange, to_ns) >= scenario->limit_concurrency;
+	       may_run(world, exchange, to_ns, scenario->limit_concurrency);
 }
 
 bool

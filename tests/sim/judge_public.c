@@ -7,6 +7,12 @@
 #include "world.h"
 
 bool
+judge_was_signed_in(const struct world *world, const struct exchange_plan *plan, uint64_t from_ns)
+{
+	return plan->sign_in == 0 || world->sign_ins.all[plan->sign_in - 1].ended_ns >= from_ns;
+}
+
+bool
 judge_shows_no_token(const struct exchange_plan *plan)
 {
 	return plan->credential_kind == CREDENTIAL_NOTHING ||

@@ -124,6 +124,8 @@ unavailable_is_right(const struct world *world, const struct sim_exchange *excha
 		return leads_nowhere(world, plan, from_ns, to_ns) ||
 		       judge_was_full(world, exchange) ||
 		       judge_is_troubled(world, ~TROUBLED_STORE, exchange->sent_ns);
+	if (strcmp(exchange->title, "Session ended") == 0)
+		return world->cuts.last_ns >= exchange->sent_ns;
 	if (strcmp(exchange->title, "Too many tokens in use") == 0)
 		return judge_limits_full_is_right(world);
 	if (strcmp(exchange->title, "Job moved") == 0)

@@ -128,6 +128,7 @@ judge_another_was_well(const struct world *world, const struct sim_exchange *exc
 	    judge_was_ruined(world, exchange) ||
 	    strcmp(exchange->title, "Store unavailable") == 0 ||
 	    strcmp(exchange->title, "Gateway busy") == 0 ||
+	    strcmp(exchange->title, "Session ended") == 0 ||
 	    strcmp(exchange->title, "Too many tokens in use") == 0 ||
 	    judge_is_troubled(world, TROUBLED_WORKER, exchange->sent_ns) ||
 	    judge_refusals_at_most(world, exchange) > 0 || judge_was_full(world, exchange))

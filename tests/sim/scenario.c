@@ -226,6 +226,27 @@ draw_replicas(struct scenario *s, uint64_t seed)
 		s->h2_backends = (unsigned)random_between(&random, 1, 31);
 }
 
+static void
+draw_cuts(struct scenario *s, uint64_t seed)
+{
+	struct random random;
+
+	random_init(&random, seed, "cuts", 0);
+	s->cuts = random_chance(&random, 300);
+}
+
+/* What a failover loses of sign-ins is not known here. */
+static void
+draw_sign_in_host(struct scenario *s, uint64_t seed)
+{
+	struct random random;
+
+	random_init(&random, seed, "sign-in host", 0);
+	s->sign_in_host = s->servers == 1 && random_chance(&random, 500);
+	if (s->sign_in_host)
+		s->session = random_between(&random, 4, 40) * 1000;
+}
+
 /* The control process, and what it waits for. Its servers must be known. */
 static void
 draw_control(struct scenario *s, uint64_t seed)
@@ -322,6 +343,8 @@ scenario_draw(struct scenario *scenario, uint64_t seed)
 	draw_publics(scenario, seed);
 	draw_replicas(scenario, seed);
 	draw_visitors(scenario, &random);
+	draw_sign_in_host(scenario, seed);
+	draw_cuts(scenario, seed);
 }
 
 void

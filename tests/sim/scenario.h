@@ -13,6 +13,7 @@
 #define SCENARIO_BACKENDS_MAX 5
 #define SCENARIO_CLIENTS_MAX 24
 #define SCENARIO_VISITORS 4
+#define SCENARIO_GUESTS 3
 #define SCENARIO_LIMIT_PLACES 256 /* of tokens with limits; a power of two */
 
 struct scenario {
@@ -46,6 +47,8 @@ struct scenario {
 	bool aimed;	      /* workers are stopped often; records change just then */
 	bool ports;	      /* jobs have ports */
 	bool collides;	      /* one of them has the host of another job */
+	bool cuts;	      /* operators end sessions */
+	bool sign_in_host;    /* browsers sign in there, and not at jobs' hosts */
 	bool replicas;	      /* jobs have several URLs */
 	bool publics;	      /* some jobs are public, and strangers use them */
 	bool scripted;	      /* scripts delete tokens, and those that these have created */

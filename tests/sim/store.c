@@ -230,6 +230,7 @@ store_empty(struct store *store)
 	redis_do(redis, (const char *[]){"FLUSHALL", NULL});
 	if (store->world->scenario.staff > 0)
 		records_put_mint(&store->world->records);
+	sign_ins_lost(&store->world->sign_ins);
 }
 
 void

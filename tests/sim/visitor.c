@@ -316,7 +316,8 @@ draw_visit(struct visitor *visitor)
 		return VISIT_AUTHORIZE;
 	if (visitor->cookie[0] != '\0')
 		return random_chance(&visitor->random, 150) ? VISIT_SIGN_OUT : VISIT_BROWSE;
-	return (enum visit)random_between(&visitor->random, VISIT_REDIRECT, VISIT_SIGN_IN);
+	return (enum visit)random_between(&visitor->random, VISIT_REDIRECT,
+	    visitor->world->scenario.sign_in_host ? VISIT_TRACE : VISIT_SIGN_IN);
 }
 
 static void

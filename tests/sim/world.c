@@ -67,6 +67,7 @@ start(struct world *world)
 	world->records.url_of = url_of;
 	world->records.ctx = world;
 	records_init(&world->records, store_primary(&world->store), world->seed);
+	sign_ins_start(&world->sign_ins, world);
 	gateway_start(&world->gateway, world);
 	operators_start(&world->operators, world);
 	control_start(&world->control, world);
@@ -74,8 +75,11 @@ start(struct world *world)
 		client_start(&world->clients[i], world, i);
 	for (unsigned i = 0; world->scenario.visitors && i < SCENARIO_VISITORS; i++)
 		visitor_start(&world->visitors[i], world, i);
+	for (unsigned i = 0; world->scenario.sign_in_host && i < SCENARIO_GUESTS; i++)
+		guest_start(&world->guests[i], world, i);
 	faults_start(&world->faults, world);
 	changes_start(&world->changes, world);
+	cuts_start(&world->cuts, world);
 	judge_trouble(world, TROUBLED_STORE, world->scenario.connect_store * NS_PER_MS);
 	if (world->scenario.fail_allocation != 0 || world->scenario.fail_call != 0)
 		judge_trouble(world, TROUBLED, NEVER_NS);
@@ -152,6 +156,8 @@ leave(struct world *world)
 		client_stop(&world->clients[i]);
 	for (unsigned i = 0; i < SCENARIO_VISITORS; i++)
 		visitor_stop(&world->visitors[i]);
+	for (unsigned i = 0; i < SCENARIO_GUESTS; i++)
+		guest_stop(&world->guests[i]);
 }
 
 /* The gateway has hardly begun. */
@@ -159,6 +165,7 @@ static void
 end_early(struct world *world)
 {
 	changes_stop(&world->changes);
+	cuts_stop(&world->cuts);
 	faults_stop(&world->faults);
 	operators_stop(&world->operators);
 	control_settle(&world->control);
@@ -173,6 +180,7 @@ end_quietly(struct world *world)
 	const struct scenario *scenario = &world->scenario;
 
 	changes_stop(&world->changes);
+	cuts_stop(&world->cuts);
 	faults_stop(&world->faults);
 	operators_stop(&world->operators);
 	control_settle(&world->control);
@@ -194,6 +202,8 @@ end_quietly(struct world *world)
 		client_check_ended(&world->clients[i]);
 	for (unsigned i = 0; i < SCENARIO_VISITORS; i++)
 		visitor_check_ended(&world->visitors[i]);
+	for (unsigned i = 0; i < SCENARIO_GUESTS; i++)
+		guest_check_ended(&world->guests[i]);
 	gateway_check_idle(&world->gateway);
 	judge_limits(world);
 	if (scenario->last_reload_ns > 0) {

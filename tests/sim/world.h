@@ -8,13 +8,16 @@
 #include "changes.h"
 #include "client.h"
 #include "control.h"
+#include "cuts.h"
 #include "exchanges.h"
 #include "faults.h"
 #include "gateway.h"
+#include "guest.h"
 #include "judge.h"
 #include "operators.h"
 #include "records.h"
 #include "scenario.h"
+#include "sign_ins.h"
 #include "store.h"
 #include "visitor.h"
 
@@ -28,10 +31,13 @@ struct world {
 	struct backend backends[SCENARIO_BACKENDS_MAX];
 	struct client clients[SCENARIO_CLIENTS_MAX];
 	struct visitor visitors[SCENARIO_VISITORS]; /* with scenario.visitors */
+	struct sign_ins sign_ins;
+	struct guest guests[SCENARIO_GUESTS]; /* with scenario.sign_in_host */
 	struct gateway gateway;
 	struct judge judge;
 	struct faults faults;
 	struct changes changes;
+	struct cuts cuts;
 	struct operators operators;
 	struct control_process control;
 };
