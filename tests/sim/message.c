@@ -66,7 +66,14 @@ read_head(struct message *message, const char *bytes, size_t len)
 	size_t i = 0;
 
 	while (i < len && message->head_len < MESSAGE_HEAD_MAX) {
-		message->head[message->head_len++] = bytes[i++];
+		const char *end = memchr(bytes + i, '\n', len - i);
+		size_t n = end != NULL ? (size_t)(end - bytes) + 1 - i : len - i;
+
+		if (n > MESSAGE_HEAD_MAX - message->head_len)
+			n = MESSAGE_HEAD_MAX - message->head_len;
+		memcpy(message->head + message->head_len, bytes + i, n);
+		message->head_len += n;
+		i += n;
 		if (message->head_len >= 4 &&
 		    memcmp(message->head + message->head_len - 4, "\r\n\r\n", 4) == 0) {
 			message->head[message->head_len] = '\0';
