@@ -197,6 +197,8 @@ make_room(struct directory *directory, uint64_t now_ms)
 	size_t chances = directory->options.tuning->chances, lines, found;
 	struct table_node *nodes[TABLE_LINE_SLOTS];
 
+	if (directory->stats.watched >= directory->table.count)
+		return false; /* all stay */
 	stamp_begin(directory, now_ms);
 	lines = table_line_count(&directory->table);
 	for (size_t i = 0; i < 2 * lines && i < LINES_MAX; i++) {

@@ -19,7 +19,10 @@ LIST_HEAD(watch_list, directory_watch);
 TAILQ_HEAD(entry_list, directory_entry);
 LIST_HEAD(timed_list, entry_times);
 
-/* Watched entries have these, if their record ends or their token turns. */
+/*
+ * For entries whose record ends or whose token turns: made for the first such record, and kept as
+ * long as the entry. In lists only while it is watched and its record has such a moment.
+ */
 struct entry_times {
 	struct directory_entry *entry;
 	struct deadline end;  /* in the list `fresh`: when the record's time to live ends */
