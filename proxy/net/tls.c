@@ -157,7 +157,7 @@ bio_method(void)
 
 /* ---- sessions ---- */
 
-/* OpenSSL's error queue must be empty before a call. To look at it costs less than to empty it. */
+/* The error queue must be empty before a call. To look at it costs less than to empty it. */
 static void
 forget_errors(void)
 {
@@ -285,6 +285,7 @@ note_content(struct tls *tls, size_t n)
 enum io
 tls_handshake(struct tls *tls)
 {
+	bool sent;
 	int result;
 
 	if (tls->broken)
@@ -295,13 +296,17 @@ tls_handshake(struct tls *tls)
 	tls->gathering = true;
 	result = SSL_do_handshake(tls->ssl);
 	tls->gathering = false;
-	if (tls->conn->unsent && tls->conn->writable)
+	sent = tls->conn->unsent;
+	if (sent && tls->conn->writable)
 		tls_flush(tls);
 	if (result != 1)
 		return failure(tls, result) == IO_AGAIN ? IO_AGAIN : IO_ERROR;
 	/* Requests contain tokens: OpenSSL must wipe buffers before it frees them. Those of the
 	 * handshake, 16 KiB for each message, hold no secret of a user. */
 	SSL_set_options(tls->ssl, SSL_OP_CLEANSE_PLAINTEXT);
+	/* A reset that follows data is reported with it, and found by a send or a read. */
+	if (!sent)
+		conn_look_again(tls->conn);
 	note_readable(tls);
 	return IO_OK;
 }
@@ -314,6 +319,7 @@ tls_read(struct tls *tls, char *into, size_t cap, size_t *n)
 	forget_errors();
 	/* Read records while there is room, so that the caller handles them together. */
 	while (*n < cap && tls->conn->readable) {
+		enum io end;
 		size_t got;
 		int done;
 
@@ -327,18 +333,11 @@ tls_read(struct tls *tls, char *into, size_t cap, size_t *n)
 			note_readable(tls);
 			continue;
 		}
-		switch (failure(tls, 0)) {
-		case IO_OK:
-		case IO_AGAIN:
-			return *n > 0 ? IO_OK : IO_AGAIN;
-		case IO_EOF:
-			/* There was content first; the next read finds the end again. */
+		end = failure(tls, 0);
+		/* There may have been content first; the next read finds the end again. */
+		if (end != IO_AGAIN)
 			tls->conn->readable = true;
-			return *n > 0 ? IO_OK : IO_EOF;
-		case IO_ERROR:
-			tls->conn->readable = true;
-			return *n > 0 ? IO_OK : IO_ERROR;
-		}
+		return *n > 0 ? IO_OK : end;
 	}
 	return IO_OK;
 }

@@ -1,7 +1,10 @@
 """Sessions taken up again: by another worker, after a reload, at another gateway, and not when they should not be."""
 
+import os
 import signal
+import socket
 import ssl
+import struct
 
 import pytest
 
@@ -118,3 +121,28 @@ def test_bad_secrets(gateways, authority, certificate, make_folder, text, words)
     assert gateway.program.wait() == 1
     assert words in gateway.program.log() and str(path) in gateway.program.log()
     gateway.stop(signal.SIGKILL)
+
+
+def test_a_reset_right_after_the_handshake(start, authority):
+    """The reset is reported together with the client's last message, and nothing is sent after that: the connection ends all the same."""
+    gateway = start({"timeouts": {"head": "10m"}})
+    context = bounded(authority, TLS12)
+    _, session = visit(gateway, context)
+    eventually(lambda: gateway.metrics()["jobgate_connections"] == 0, "the first connection to end")
+    came, goes = ssl.MemoryBIO(), ssl.MemoryBIO()
+    end = context.wrap_bio(came, goes, server_hostname=f"job.{DOMAIN}", session=session)
+    with socket.create_connection(("127.0.0.1", gateway.tls_port)) as sock:
+        for _ in range(10):
+            try:
+                end.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                sock.sendall(goes.read())
+                came.write(sock.recv(65536))
+        assert end.session_reused
+        worker = gateway.workers()[0]
+        os.kill(worker, signal.SIGSTOP)  # both are there when it looks
+        sock.sendall(goes.read())
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    os.kill(worker, signal.SIGCONT)
+    eventually(lambda: gateway.metrics()["jobgate_connections"] == 0, "the connection to end")
