@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 
-from world import BUILD, LOAD_CORE
+from world import BUILD, LOAD_CORE, debian13, has_debian13
 
 # (scenario, peer, what is compared): the bar, and whether to stay below or above it.
 BARS = {
@@ -19,8 +19,11 @@ BARS = {
     ("small", "relay", "cpu_us"): (1.20, "≤"),
     ("small", "haproxy", "per_second"): (1.20, "≥"),
     ("large", "haproxy", "per_second"): (1.00, "≥"),
+    ("close", "haproxy", "cpu_us"): (0.80, "≤"),
     ("tls_full", "haproxy", "per_second"): (1.00, "≥"),
+    ("tls_full", "haproxy", "cpu_us"): (1.00, "≤"),
     ("tls_resumed", "haproxy", "per_second"): (1.00, "≥"),
+    ("tls_resumed", "haproxy", "cpu_us"): (1.00, "≤"),
     ("idle", "haproxy", "resident"): (0.50, "≤"),
     ("workers", "jobgate2", "cpu_us"): (0.95, "≥"),
     # 8.5, 10, 15 and 500 µs (h2c backend: 4.8, 6, 14 and 500) where these peers took what stands beside each.
@@ -60,7 +63,12 @@ def machine():
     return {"cpu": cpu[1] if cpu else "?", "cores": os.cpu_count(), "kernel": platform.release(),
             "jobgate": version(str(BUILD / "jobgate"), "--version"), "haproxy": version("haproxy", "-v"),
             "nginx": version("nginx", "-v"), "h2o": version("h2o", "--version"), "caddy": version("caddy", "version"),
-            "system_call_ns": system_call_ns()}
+            "system_call_ns": system_call_ns(), "debian13": debian13_versions()}
+
+
+def debian13_versions():
+    found = (version(*map(str, debian13("/tmp", *argv))) for argv in (("haproxy", "-v"), ("nginx", "-v"), ("openssl", "version")))
+    return "in a chroot with Debian 13: " + ", ".join(found) if has_debian13() else ""
 
 
 def system_call_ns():
@@ -74,7 +82,7 @@ def spread(ratio):
 
 
 def bar(scenario, peer, key, ratio):
-    wanted = BARS.get((scenario, peer, key))
+    wanted = BARS.get((scenario, peer.removesuffix("-13"), key))
     if wanted is None:
         return ""
     met = ratio <= wanted[0] if wanted[1] == "≤" else ratio >= wanted[0]
@@ -110,12 +118,13 @@ def write(folder, name, found, text):
     words = sys.argv[1:]
     if "--output" in words:  # where it lies is told by where it lies
         del words[words.index("--output"):words.index("--output") + 2]
-    command = " ".join(["bench/run.sh", *([] if name == "results" else [name]), *words])
+    what = pathlib.Path(sys.argv[0]).stem
+    command = " ".join(["bench/run.sh", *([] if what == "run" else [what]), *words])
     (folder / f"{name}.json").write_text(json.dumps({"machine": about, "command": command, **found}, indent=1) + "\n")
     (folder / f"{name}.md").write_text(
         f"Made by `{command}` on {about['cores']} cores of {about['cpu']}, Linux {about['kernel']}, where the cheapest system call "
         f"takes {about['system_call_ns']} ns; {about['jobgate']}, {about['haproxy']}, {about['nginx']}, {about['h2o']}, "
-        f"Caddy {about['caddy']}.\n\n{text}\n")
+        f"Caddy {about['caddy']}{'; ' if about['debian13'] else ''}{about['debian13']}.\n\n{text}\n")
 
 
 def gnuplot(folder, name, script):

@@ -12,10 +12,11 @@ import sys
 import time
 
 import report
-from world import BUILD, CHP, CONNECTIONS_MAX, LOAD_CORE, TOP, World, cpu_seconds, resident_bytes, unknown_token
+from world import BUILD, CHP, CONNECTIONS_MAX, LOAD_CORE, TOP, World, cpu_seconds, has_debian13, resident_bytes, unknown_token
 
 LOAD = BUILD / "bench" / "bench_load"
 ALL = ("haproxy", "nginx", "nginx_lua", "h2o", "caddy", "chp", "relay")
+NEWER = ("haproxy-13", "nginx-13", "nginx_lua-13", "jobgate-13")  # of Debian 13 (trixie.sh)
 IDLE = min(10000, CONNECTIONS_MAX - 500)  # the rest is what a proxy has open besides
 
 # name: (what, options of bench_load, peers). With "http" and "https" wrk takes its place, with `tls_` openssl s_time.
@@ -31,8 +32,8 @@ SCENARIOS = {
     "websocket": ("WebSocket echoes of 128 bytes, 64 tunnels", ["-c64", "-mwebsocket"], ("haproxy", "nginx", "relay")),
     "refused": ("401 for an unknown token, 64 keep-alive connections", ["-c64", "unknown"], ("haproxy", "nginx_lua")),
     "tls": ("64-byte answers over TLS, 64 keep-alive connections", ["https"], ("haproxy", "nginx")),
-    "tls_full": ("full TLS 1.3 handshakes, a request each", ["-new"], ("haproxy", "nginx")),
-    "tls_resumed": ("resumed TLS 1.2 handshakes, a request each", ["-reuse", "-tls1_2"], ("haproxy", "nginx")),
+    "tls_full": ("full TLS 1.3 handshakes, one after another", ["-new"], ("haproxy", "nginx")),
+    "tls_resumed": ("resumed TLS 1.2 handshakes, one after another", ["-reuse", "-tls1_2"], ("haproxy", "nginx")),
     "idle": (f"{IDLE} idle keep-alive connections", ["-midle"], ("haproxy", "nginx")),
     "tunnels": (f"{IDLE} idle WebSocket tunnels", ["-midle-websocket"], ("haproxy", "nginx")),
     "workers": ("two workers on two cores against one, 64-byte answers", ["-c64"], ("jobgate2",)),
@@ -41,6 +42,17 @@ SCENARIOS = {
 MEMORY = ("idle", "tunnels")
 # Scenarios that need more than one token and one job. One backend: how many there are is no question of who may pass.
 WORLDS = {"many": {"tokens": 1000000, "jobs": 100000, "backends": 1}}
+
+
+def peers_of(scenario):
+    """In their order, those of Debian 13 behind the others; TLS also with jobgate built there, since its OpenSSL is another."""
+    peers = SCENARIOS[scenario][2]
+    return (*peers, *(peer for peer in NEWER if peer[:-3] in peers or (peer == "jobgate-13" and scenario.startswith("tls"))), "before")
+
+
+def ours(scenario, peer):
+    """What stands beside a peer: over TLS both have the same OpenSSL."""
+    return "jobgate-13" if scenario.startswith("tls") and peer.endswith("-13") and peer != "jobgate-13" else "jobgate"
 
 
 def load(world, proxy, *options, token=None):
@@ -135,7 +147,7 @@ def compare(world, scenario, peer, options, say):
             if scenario in MEMORY:
                 runs[name].append(memory(name, scenario, say))
             else:
-                runs[name].append(measure(world, name, scenario, options.seconds))
+                runs[name].append(measure(world, ours(scenario, peer) if name == "jobgate" else name, scenario, options.seconds))
                 unexpected = 0 if scenario == "refused" else runs[name][-1]["requests"] - runs[name][-1]["ok"]
                 if unexpected or runs[name][-1]["failed"]:
                     print(f"\n{scenario}: {name}: {unexpected} answers that were not wanted, {runs[name][-1]['failed']} connections lost")
@@ -157,7 +169,9 @@ def main():
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--only", default=",".join(SCENARIOS), help="scenarios: " + ", ".join(SCENARIOS))
-    parser.add_argument("--against", default=",".join(ALL) + ",jobgate2", help="peers: " + ", ".join(ALL) + ", before (the program that $JOBGATE_BEFORE names)")
+    parser.add_argument("--against", default=",".join((*ALL, "jobgate2", *(NEWER if has_debian13() else ()))),
+                        help="peers: " + ", ".join((*ALL, *NEWER)) + ", before (the program that $JOBGATE_BEFORE names)")
+    parser.add_argument("--name", default="results", help="of the pages that are written, without ending")
     parser.add_argument("--output", type=pathlib.Path, default=TOP / "bench" / "results")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
@@ -168,16 +182,17 @@ def main():
             if scenario in WORLDS:
                 world.stop()
                 world = World(say=say, **WORLDS[scenario])
-            for peer in (*SCENARIOS[scenario][2], "before"):
+            for peer in peers_of(scenario):
                 if peer not in options.against.split(",") or (peer == "chp" and not CHP.exists()):
                     continue
                 runs = compare(world, scenario, peer, options, say)
-                results.append({"scenario": scenario, "what": SCENARIOS[scenario][0], "peer": peer, "summary": summary(runs, peer), "runs": runs})
+                what = SCENARIOS[scenario][0] + (", both with Debian 13's OpenSSL" if ours(scenario, peer) == "jobgate-13" else "")
+                results.append({"scenario": scenario, "what": what, "peer": peer, "summary": summary(runs, peer), "runs": runs})
                 # Each time, so that an interrupted long run keeps its results.
-                report.write(options.output, "results", {"pairs": options.pairs, "results": results}, report.table(results))
+                report.write(options.output, options.name, {"pairs": options.pairs, "results": results}, report.table(results))
     finally:
         world.stop()
-    report.plot_ratios(options.output, results)
+    report.plot_ratios(options.output, results, "ratios" if options.name == "results" else options.name)
     print("\n" + report.table(results))
 
 

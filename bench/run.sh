@@ -29,4 +29,14 @@ case "${1-}" in latency | replicas | scale | inside | bulk | h2 | fleet | simula
 	shift
 	;;
 esac
+case "$what $* " in
+"run "*-13*) bench/trixie.sh ;;
+"run "*--against*) ;;
+"run "*)
+	if ! bench/trixie.sh; then
+		echo "Measured without the programs of Debian 13." >&2
+		export JOBGATE_TRIXIE=/dev/null
+	fi
+	;;
+esac
 exec /usr/bin/python3 "bench/$what.py" "$@"

@@ -19,6 +19,7 @@ TOP = pathlib.Path(__file__).resolve().parent.parent
 BENCH = TOP / "bench"
 BUILD = TOP / "build" / "release"
 CHP = TOP / "build" / "chp"  # where npm puts configurable-http-proxy
+TRIXIE = pathlib.Path(os.environ.get("JOBGATE_TRIXIE") or TOP / "build" / "trixie")  # where trixie.sh puts Debian 13
 PROXY_CORE, LOAD_CORE = "0", "1"
 TICK = os.sysconf("SC_CLK_TCK")
 DOMAIN = "localhost"
@@ -39,6 +40,15 @@ CONNECTIONS_MAX = (raise_descriptors() - 500) // 2  # of a proxy that has a back
 
 sys.path.insert(0, str(TOP / "tests" / "e2e"))
 from harness.store import make_value, random_id  # noqa: E402  the store's format, written once for tests and here
+
+
+def debian13(folder, *argv):
+    """The same, for a program of Debian 13, which sees this folder at its usual path."""
+    return [BENCH / "trixie.sh", "run", folder, *argv]
+
+
+def has_debian13():
+    return os.getuid() == 0 and (TRIXIE / "complete").exists()
 
 
 def free_port():
@@ -190,16 +200,28 @@ class World:
         values = {"folder": self.folder, "backend": self.backend, "connections": CONNECTIONS_MAX, "events": 2 * CONNECTIONS_MAX, **values}
         for key, value in values.items():
             text = text.replace(f"@{key.upper()}@", str(value))
-        path = self.folder / name
+        path = values.get("own", self.folder) / name
         path.write_text(text)
         return path
 
     def proxy(self, name):
-        """Start a proxy unless it runs already."""
+        """Start a proxy unless it runs already; that of Debian 13 if its name ends with -13."""
         if name not in self.proxies:
             self.say(f"starting {name}")
-            self.proxies[name] = getattr(self, f"start_{name}")()
+            if name.endswith("-13"):
+                if not has_debian13():
+                    raise SystemExit(f"{name}: Debian 13 is not in {TRIXIE}; make it with bench/trixie.sh, as root")
+                self.proxies[name] = getattr(self, f"start_{name[:-3]}")(name)
+            else:
+                self.proxies[name] = getattr(self, f"start_{name}")()
         return self.proxies[name]
+
+    def configured(self, name, program, template, **ports):
+        """The command of a peer with a configuration, and with a folder of its own."""
+        own = self.folder / name
+        own.mkdir()
+        argv = [*program, self.template(template, own=own, **ports)]
+        return debian13(self.folder, *argv) if name.endswith("-13") else argv
 
     def started(self, name, argv, port, tls_port=None, forks=False, h2_port=None, **kwargs):
         pid = self.start(argv, PROXY_CORE, **kwargs)
@@ -238,7 +260,10 @@ class World:
             # The peers know no such limits.
             "limits": {"failed_auth_rate": 0, "connections_per_client": 60000, "connections": CONNECTIONS_MAX, "idle_backend_connections": CONNECTIONS_MAX},
             "control": {"socket": str(self.control)}}))
-        pid = self.start([program, "serve", "-c", config], cores)
+        argv = [program, "serve", "-c", config]
+        if name.endswith("-13"):
+            argv = debian13(self.folder, "/build/jobgate", *argv[1:])
+        pid = self.start(argv, cores)
         wait_port(port)
         self.until_served(port)
         found = [p for p in children(pid) if pathlib.Path(f"/proc/{p}/comm").read_text().startswith("worker")]
@@ -266,19 +291,17 @@ class World:
         """Another build, such as that of the commit before: does a change measure better?"""
         return self.start_jobgate("before", program=os.environ["JOBGATE_BEFORE"])
 
-    def start_haproxy(self):
-        port, tls_port, h2_port = free_port(), free_port(), free_port()
-        return self.started("haproxy", ["haproxy", "-f", self.template("haproxy.cfg", port=port, tls_port=tls_port, h2_port=h2_port)],
-                            port, tls_port, h2_port=h2_port)
+    def start_haproxy(self, name="haproxy"):
+        ports = {"port": free_port(), "tls_port": free_port(), "h2_port": free_port()}
+        return self.started(name, self.configured(name, ["haproxy", "-f"], "haproxy.cfg", **ports), **ports)
 
-    def start_nginx(self):
-        port, tls_port, h2_port = free_port(), free_port(), free_port()
-        return self.started("nginx", ["nginx", "-c", self.template("nginx.conf", port=port, tls_port=tls_port, h2_port=h2_port)],
-                            port, tls_port, True, h2_port)
+    def start_nginx(self, name="nginx"):
+        ports = {"port": free_port(), "tls_port": free_port(), "h2_port": free_port()}
+        return self.started(name, self.configured(name, ["nginx", "-c"], "nginx.conf", **ports), forks=True, **ports)
 
-    def start_nginx_lua(self):
+    def start_nginx_lua(self, name="nginx_lua"):
         port = free_port()
-        return self.started("nginx_lua", ["nginx", "-c", self.template("nginx_lua.conf", port=port)], port, forks=True)
+        return self.started(name, self.configured(name, ["nginx", "-c"], "nginx_lua.conf", port=port), port, forks=True)
 
     def start_h2o(self):
         port = free_port()
