@@ -39,6 +39,7 @@ const struct tuning jg_tuning = {
 	.ping_ms = 5000,
 	.keep_margin_ms = 500},
     .worker = {.accept_max = 64,
+	.batch_from = 500,
 	.accept_pause_ms = 100,
 	.accept_check_ms = 5,
 	.stats_ms = 250,

@@ -95,6 +95,8 @@ struct backend_tuning {
 /* A worker process (server/worker.h). */
 struct worker_tuning {
 	unsigned accept_max;	  /* connections accepted at once from one listener */
+	unsigned batch_from;	  /* connections in one to two ticks from which events are taken in
+				   * batches (server/batch.h) */
 	uint64_t accept_pause_ms; /* the pause in accepting when there are no descriptors */
 	uint64_t accept_check_ms; /* how often a worker that does not accept yet checks whether the
 				     store is in reach */

@@ -176,6 +176,7 @@ worker_on_accept(evutil_socket_t fd, short what, void *ctx)
 			continue;
 		if (accepted < 0)
 			return;
+		batch_count(&worker->batch);
 		downstream_accept(
 		    worker->downstream, accepted, (struct sockaddr *)&peer, &listener->options);
 		if (downstream_connections(worker->downstream) >= worker->clients_max)
@@ -376,6 +377,7 @@ worker_init(struct worker *worker)
 	worker->loop = loop_new_tuned(&worker->tuning->loop);
 	if (worker->loop == NULL)
 		return false;
+	batch_init(&worker->batch, worker->loop, worker->tuning->worker.batch_from);
 	worker->resolver = resolver_new(loop_base(worker->loop), worker->setup->dns_servers);
 	worker->access_log =
 	    access_log_new(worker->setup->config->log.access, worker->setup->access_log_fd,
@@ -393,6 +395,7 @@ worker_free(struct worker *worker)
 	timer_remove(&worker->pause_timer);
 	timer_remove(&worker->accept_timer);
 	timer_remove(&worker->dump.timer);
+	batch_end(&worker->batch);
 	for (size_t i = 0; worker->listeners != NULL && i < worker->setup->config->listener_count;
 	     i++)
 		if (worker->listeners[i].event != NULL)
@@ -436,7 +439,8 @@ bool
 worker_turn(struct worker *worker, bool wait)
 {
 	if (!worker->ended)
-		note_turn(worker, loop_turn(worker->loop, wait));
+		note_turn(
+		    worker, wait ? batch_turn(&worker->batch) : loop_turn(worker->loop, false));
 	return !worker->ended;
 }
 

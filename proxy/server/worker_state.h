@@ -5,6 +5,7 @@
 #include "auth/redis/tracker.h"
 #include "downstream/downstream.h"
 #include "exchange/context.h"
+#include "server/batch.h"
 #include "server/channel.h"
 #include "server/worker.h"
 #include "upstream/pool.h"
@@ -60,6 +61,7 @@ struct worker {
 	size_t own_count;
 	size_t clients_max; /* clients that the descriptors are enough for, with their backends */
 	struct live_dump dump;
+	struct batch batch;
 	struct timer stats_timer, flush_timer, pause_timer, drain_timer, accept_timer;
 	uint64_t longest_us[2];	   /* turn: since the last change of these two, and before it */
 	uint64_t longest_until_ms; /* when they change next */
