@@ -305,8 +305,8 @@ tls_handshake(struct tls *tls)
 	 * handshake, 16 KiB for each message, hold no secret of a user. */
 	SSL_set_options(tls->ssl, SSL_OP_CLEANSE_PLAINTEXT);
 	/* A reset that follows data is reported with it, and found by a send or a read. */
-	if (!sent)
-		conn_look_again(tls->conn);
+	if (!sent && tls->conn->read_short)
+		tls->conn->drained = tls->conn->read_short = false;
 	note_readable(tls);
 	return IO_OK;
 }
