@@ -56,7 +56,7 @@ set_token(struct comparison *comparison, unsigned which, const char *record, con
 	    (const char *[]){"HSET", record, "role", DRAW("read", "read needs rate"), "version",
 		DRAW("1", "2"), "selector", DRAW("", "team=1", "team=2", "kind=x,team=1"), "hash",
 		DRAW("aa", "bb", "AA"), NULL});
-	compare(comparison, which, (const char *[]){"ZADD", "used", DRAW("5", "6"), id, NULL});
+	compare(comparison, which, (const char *[]){"ZADD", "used", DRAW("-5", "-6"), id, NULL});
 }
 
 static void
@@ -173,14 +173,44 @@ step_jobs(struct comparison *comparison, unsigned which, unsigned plain)
 			"SCARD", DRAW("jobquota:team=1", "quota:team=1", "quota:team=2"), NULL});
 		snprintf(record, sizeof(record), "job:%s", id);
 		compare(comparison, which,
-		    (const char *[]){"ZADD", "used", DRAW("5", "6"), record, NULL});
+		    (const char *[]){"ZADD", "used", DRAW("-5", "-6"), record, NULL});
 	}
+}
+
+/* ---- pages of an index ---- */
+
+static void
+read_page(struct comparison *comparison, unsigned plain)
+{
+	bool of_jobs = random_chance(&comparison->random, 500);
+	const char *id = compare_draw(&comparison->random, of_jobs ? jobs : tokens, 4);
+
+	if (random_chance(&comparison->random, 300))
+		id = "";
+	run(comparison, plain,
+	    (const char *[]){"EVAL", script_page, "1", of_jobs ? "jobs" : "tokens",
+		of_jobs ? "job:" : "token:", DRAW("1", "2", "5", "7"), id, DRAW("1", "2", "9"),
+		DRAW("0", "1"), "used", of_jobs ? "job:" : "", NULL});
+}
+
+/* With two uses, it looks at all members. Minutes are before 1970: the clocks of the two differ. */
+static void
+write_uses(struct comparison *comparison, unsigned plain)
+{
+	run(comparison, plain,
+	    (const char *[]){"EVAL", script_uses, "1", "used", "", DRAW("t1", "t2", "t3", "t4"),
+		DRAW("-4", "-5", "-6", "-7"), DRAW("job:a", "job:b", "job:a-80"),
+		DRAW("-5", "-6", "-9"), NULL});
 }
 
 void
 compare_scripts(struct comparison *comparison, unsigned which, unsigned plain)
 {
-	if (random_chance(&comparison->random, 500))
+	if (random_chance(&comparison->random, 150))
+		read_page(comparison, plain);
+	else if (random_chance(&comparison->random, 50))
+		write_uses(comparison, plain);
+	else if (random_chance(&comparison->random, 500))
 		step_tokens(comparison, which, plain);
 	else
 		step_jobs(comparison, which, plain);

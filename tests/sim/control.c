@@ -145,9 +145,17 @@ on_turn(evutil_socket_t fd, short events, void *ctx)
 
 /* ---- the process ---- */
 
+static size_t
+take_uses(void *ctx, struct record_use *out, size_t most)
+{
+	struct control_process *process = ctx;
+
+	return operators_take_uses(process->world, out, most);
+}
+
 /* As base_new of control.c: the store's answers come first. */
-static struct event_base *
-base_new(void)
+struct event_base *
+control_base_new(void)
 {
 	struct event_config *config = event_config_new();
 	struct event_base *base = NULL;
@@ -168,7 +176,7 @@ open_all(struct control_process *process)
 {
 	const struct control_setup *setup = &process->work->setup;
 	const struct store_options options = {
-	    .base = process->work->base = base_new(),
+	    .base = process->work->base = control_base_new(),
 	    .url = setup->settings.store_url,
 	    .wait = setup->settings.wait,
 	    .tuning = &setup->tuning->store,
@@ -181,7 +189,11 @@ open_all(struct control_process *process)
 	if (process->work->base == NULL)
 		return false;
 	process->work->control.store = store_new(&options);
+	if (process->work->control.store != NULL && process->world->scenario.uses)
+		process->work->control.uses =
+		    uses_writer_new(options.base, setup, process->work->control.store, NULL);
 	return process->work->control.store != NULL &&
+	       (process->work->control.uses != NULL || !process->world->scenario.uses) &&
 	       walks_open(&process->work->control.walks, &options, &setup->tuning->control);
 }
 
@@ -202,10 +214,12 @@ run(void *ctx)
 	}
 	while (open && !process->stops && event_base_loop(process->work->base, EVLOOP_ONCE) == 0)
 		;
-	/* As in control_run: calls under way are answered first. */
+	/* As in control_run: what was taken is written, and calls under way are answered. */
+	uses_writer_finish(process->work->control.uses, process->work->base);
 	walks_close(&process->work->control.walks);
 	store_free(process->work->control.store);
 	process->work->control.store = NULL;
+	uses_writer_free(process->work->control.uses);
 	for (unsigned i = 0; i < count; i++)
 		if (desks[i].timer != NULL)
 			event_free(desks[i].timer);
@@ -222,6 +236,7 @@ spawn(struct control_process *process)
 	struct node *node = &process->node;
 	const struct heap before = node->heap;
 
+	process->spawned_ns = schedule_now_ns();
 	node->heap =
 	    (struct heap){.fail_per_million = before.fail_per_million, .random = before.random};
 	node_start(
@@ -348,6 +363,8 @@ control_start(struct control_process *process, struct world *world)
 							  .wait = scenario->wait},
 	    .gateway_secret = secret,
 	    .tuning = &scenario->tuning,
+	    .observe_ctx = process,
+	    .uses_take = take_uses,
 	    .log = {.fd = 2, /* not used: there is put */
 		.level = LOG_LEVEL_INFO,
 		.process = "control",
@@ -386,4 +403,6 @@ control_check_ended(struct control_process *process)
 		judge_violation(process->world, "the control process does not end");
 	else
 		node_free(&process->node);
+	if (process->world->scenario.uses)
+		operators_judge_uses(process->world);
 }

@@ -9,6 +9,7 @@
 #include "node.h"
 #include "schedule.h"
 
+struct event_base;
 struct world;
 struct control_work; /* state of the real code */
 
@@ -20,11 +21,15 @@ struct control_process {
 	struct control_work *work;
 	char url[100];
 	bool stops;	      /* it is told to end */
+	uint64_t spawned_ns;  /* when it began, the last time */
 	uint64_t troubled_ns; /* faults of its own are at work until then */
 	struct alarm next;    /* fault */
 	struct alarm again;   /* it starts again after it was killed */
 	struct alarm over;    /* a fault ends */
 };
+
+/* An event base as the process has it; NULL when memory is short. */
+struct event_base *control_base_new(void);
 
 /* It starts, in runs in which there is one. */
 void control_start(struct control_process *process, struct world *world);

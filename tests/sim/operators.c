@@ -53,7 +53,8 @@ operators_ask(struct world *world, unsigned index, struct operator_request *out)
 	struct operators *operators = operators_of(world);
 	struct operator_call call;
 
-	if (operators->settled || !operators_draw(operators, &call, out))
+	if (operators->settled || (!operators_draw_list(operators, index, &call, out) &&
+				      !operators_draw(operators, &call, out)))
 		return draw_pause(operators);
 	call.begun_ns = schedule_now_ns();
 	add_call(operators, &call);
@@ -83,7 +84,7 @@ operators_answered(
 {
 	struct operators *operators = operators_of(world);
 	struct operator_call *call = &operators->calls[operators->running[index]];
-	char text[2048];
+	static char text[256 * 1024]; /* of a list */
 
 	snprintf(text, sizeof(text), "%.*s", (int)(len < sizeof(text) ? len : sizeof(text) - 1),
 	    content);
@@ -92,6 +93,8 @@ operators_answered(
 	call->ended_ns = schedule_now_ns();
 	operators->answers++;
 	operators->done += call->done;
+	if (call->act == ACT_LIST_TOKENS || call->act == ACT_LIST_JOBS)
+		operators_judge_page(world, call, index, status, text);
 	call->stage = operators_judge(world, call, status, text);
 	operators->running[index] = NO_CALL;
 	return draw_pause(operators);
@@ -108,6 +111,7 @@ operators_lost(struct world *world)
 		operators->calls[operators->running[i]].stage = STAGE_OPEN;
 		operators->calls[operators->running[i]].ended_ns = schedule_now_ns();
 		operators->running[i] = NO_CALL;
+		operators->walks[i].runs = false;
 	}
 }
 
@@ -141,6 +145,8 @@ operators_start(struct operators *operators, struct world *world)
 	*operators = (struct operators){.world = world,
 	    .watch = {operators_script_begins, operators_script_changed, operators}};
 	random_init(&operators->random, world->seed, "operators", 0);
+	random_init(&operators->list_random, world->seed, "lists", 0);
+	random_init(&operators->use_random, world->seed, "uses", 0);
 	for (unsigned i = 0; i < OPERATORS_MAX; i++)
 		operators->running[i] = NO_CALL;
 	for (unsigned i = 0; i < RECORDS_TOKENS_MAX; i++)

@@ -8,6 +8,7 @@
 
 #include "auth/control/head.h"
 #include "exchanges.h"
+#include "jobgate/record_use.h"
 #include "random.h"
 #include "records.h"
 
@@ -15,6 +16,8 @@ struct world;
 
 #define OPERATORS_MAX 3
 #define OPERATORS_MADE_MAX 64
+#define OPERATORS_ID_MAX 64
+#define OPERATORS_USES_MAX 1024
 #define NO_CALL (-1)
 #define OPERATORS_PATH_MAX 120
 
@@ -36,6 +39,8 @@ enum operator_act {
 	ACT_LIMIT,
 	ACT_CREATE_TOKEN,
 	ACT_DELETE_MADE, /* a token that a call has created */
+	ACT_LIST_TOKENS,
+	ACT_LIST_JOBS,
 	ACT_CREATE_JOB,
 	ACT_DELETE_JOB,
 	ACT_PATCH_JOB,
@@ -72,7 +77,29 @@ struct operator_call {
 /* A token that a call has created. */
 struct made_token {
 	char id[TOKEN_ID_LEN + 1];
-	int call, owner; /* owner: the call that deletes it, or did so last; or NO_CALL */
+	int call, owner;  /* owner: the call that deletes it, or did so last; or NO_CALL */
+	int label;	  /* of its selector; or NO_LABEL */
+	uint64_t gone_ns; /* when it was deleted at the primary; 0: it was not */
+};
+
+/* Through a list, page by page, with the same token. */
+struct operator_walk {
+	bool runs, of_jobs;
+	uint64_t begun_ns;
+	char cursor[200]; /* of the next page */
+	char query[240];
+	unsigned pages;
+	uint32_t jobs_indexed, jobs_seen, jobs_twice; /* a bit for each */
+	uint64_t made_seen;			      /* likewise */
+	struct operator_call first;		      /* its caller */
+	struct operator_request shown;
+	size_t made_before; /* tokens that had been created when it began */
+};
+
+/* What a worker has noted, when the control process took it. */
+struct noted_use {
+	struct record_use use;
+	uint64_t ns;
 };
 
 struct operators {
@@ -89,6 +116,10 @@ struct operators {
 	int labels_before[RECORDS_TOKENS_MAX + RECORDS_JOBS_MAX]; /* of these; or NO_LABEL */
 	struct made_token made[OPERATORS_MADE_MAX];
 	size_t made_count;
+	struct operator_walk walks[OPERATORS_MAX];
+	struct random list_random, use_random;
+	struct noted_use uses[OPERATORS_USES_MAX];
+	size_t use_count;
 	bool settled; /* they make no more calls */
 	uint64_t answers, done;
 };
@@ -151,6 +182,12 @@ void operators_judge_maker(
 /* A record with this label may have been out of the caller's scope. */
 bool operators_may_miss(const struct world *world, const struct operator_call *call, int label);
 
+/* A record with this label may have been in it. */
+bool operators_may_reach(const struct world *world, const struct operator_call *call, int label);
+
+/* The call may have read from a server that was no longer the primary. */
+bool operators_may_go_by_old(const struct world *world, const struct operator_call *call);
+
 /* It was answered 401 or 403. */
 void operators_judge_refused(
     struct world *world, const struct operator_call *call, unsigned status);
@@ -169,8 +206,32 @@ void operators_made_changed(struct operators *operators, struct redis *redis);
 /* The answer 201. */
 void operators_judge_created(struct world *world, struct operator_call *call, const char *content);
 
+/* The text of a member of an answer; "": it has none. */
+void operators_member(const char *content, const char *name, char *out, size_t size);
+
 /* A cascade is over: nothing is left of what the token had created before. */
 void operators_judge_cascade(struct world *world, const struct operator_call *call);
+
+/* ---- operators_lists.c ---- */
+
+/* The next page of the walk of this one, or the first of a new one. False: it makes no list now. */
+bool operators_draw_list(struct operators *operators, unsigned index, struct operator_call *call,
+    struct operator_request *out);
+
+/* A page, or its refusal. */
+void operators_judge_page(struct world *world, const struct operator_call *call, unsigned index,
+    unsigned status, const char *content);
+
+/* ---- operators_uses.c ---- */
+
+/* What workers have noted: setup->uses_take. */
+size_t operators_take_uses(struct world *world, struct record_use *out, size_t most);
+
+/* What the script that has run has written. */
+void operators_uses_changed(struct operators *operators, struct redis *redis);
+
+/* The process has ended. */
+void operators_judge_uses(struct world *world);
 
 /* ---- operators_judge.c ---- */
 

@@ -65,14 +65,15 @@ operators_draw_caller(
  * Who asks which server is the primary learns of an election a while later, and later still when
  * the process was stopped. Until then it may read the token at the server that was it before.
  */
-static bool
-may_ask_the_old_primary(const struct world *world, const struct operator_call *call)
+bool
+operators_may_go_by_old(const struct world *world, const struct operator_call *call)
 {
 	const struct store_tuning *tuning = &world->scenario.tuning.store;
 	uint64_t asked_ns = (tuning->election_ms + tuning->election_deadline_ms + 200) * NS_PER_MS;
 
-	return call->begun_ns <= world->store.elected_ns + asked_ns ||
-	       node_last_stop_ns(&world->control.node) >= world->store.elected_ns;
+	return world->store.elected_ns > 0 &&
+	       (call->begun_ns <= world->store.elected_ns + asked_ns ||
+		   node_last_stop_ns(&world->control.node) >= world->store.elected_ns);
 }
 
 /* When the token may have been read that the call goes by: not before it began. */
@@ -100,6 +101,12 @@ may_reach(const struct world *world, const struct operator_call *call, int label
 }
 
 bool
+operators_may_reach(const struct world *world, const struct operator_call *call, int label)
+{
+	return !call->has_token || may_reach(world, call, label, call->begun_ns);
+}
+
+bool
 operators_may_miss(const struct world *world, const struct operator_call *call, int label)
 {
 	const struct token_history *token = &world->records.token[call->caller.token];
@@ -117,7 +124,7 @@ operators_judge_caller(struct world *world, const struct operator_call *call,
 {
 	uint64_t from_ns = read_from_ns(world, call);
 
-	if (!call->has_token || may_ask_the_old_primary(world, call))
+	if (!call->has_token || operators_may_go_by_old(world, call))
 		return;
 	if (redis == world->records.redis &&
 	    !judge_holds(world, &call->caller, from_ns, schedule_now_ns(), NOT_FOUND, -1))
@@ -158,7 +165,7 @@ operators_judge_refused(struct world *world, const struct operator_call *call, u
 		operators_wrong(world, call, "401 or 403 for the local administrator");
 		return;
 	}
-	if (status == 403 || may_ask_the_old_primary(world, call) ||
+	if (status == 403 || operators_may_go_by_old(world, call) ||
 	    operators_is_troubled(world, call))
 		return;
 	if (!judge_holds(world, plan, from_ns, to_ns, UNAUTHORIZED, -1) &&

@@ -219,6 +219,9 @@ draw_request(struct operators *operators, struct operator_call *call, struct ope
 		return operators_draw_creation(operators, call, out);
 	case ACT_DELETE_MADE:
 		return operators_draw_deletion(operators, call, out);
+	case ACT_LIST_TOKENS: /* see operators_lists.c */
+	case ACT_LIST_JOBS:
+		return false;
 	case ACT_CREATE_JOB:
 		snprintf(out->path, sizeof(out->path), "/v1/jobs");
 		draw_job(operators, call, out);

@@ -49,10 +49,17 @@ bool
 operators_draw_deletion(
     struct operators *operators, struct operator_call *call, struct operator_request *out)
 {
+	struct random *random = &operators->random;
+
 	if (operators->made_count == 0)
 		return false;
-	call->index = (unsigned)random_below(&operators->random, operators->made_count);
-	snprintf(out->path, sizeof(out->path), "/v1/tokens/%s", operators->made[call->index].id);
+	call->index = (unsigned)random_below(random, operators->made_count);
+	if (operators->world->scenario.lists && random_chance(random, 400)) /* by its name */
+		snprintf(out->path, sizeof(out->path), "/v1/tokens/made-%d",
+		    operators->made[call->index].call);
+	else
+		snprintf(
+		    out->path, sizeof(out->path), "/v1/tokens/%s", operators->made[call->index].id);
 	return cascade_that_runs(operators) == NO_CALL &&
 	       operators_is_free(operators, operators->made[call->index].owner);
 }
@@ -138,18 +145,21 @@ note_created(
 	check_sets(world, call, redis, key, id);
 	if (operators->made_count == OPERATORS_MADE_MAX)
 		return;
-	operators->made[operators->made_count] =
-	    (struct made_token){.call = number, .owner = NO_CALL};
+	operators->made[operators->made_count] = (struct made_token){.call = number,
+	    .owner = NO_CALL,
+	    .label = records_label_of(records_field(key, "selector"))};
 	snprintf(
 	    operators->made[operators->made_count++].id, sizeof(operators->made[0].id), "%s", id);
 }
 
 static void
-note_deleted(struct operators *operators, const char *id)
+note_deleted(struct operators *operators, const struct redis *redis, const char *id)
 {
-	const struct made_token *made = find_made(operators, id);
+	struct made_token *made = find_made(operators, id);
 	int owner = made != NULL ? made->owner : NO_CALL;
 
+	if (made != NULL && redis == operators->world->records.redis)
+		made->gone_ns = schedule_now_ns();
 	if (operators_is_free(operators, owner))
 		owner = cascade_that_runs(operators);
 	if (owner == NO_CALL)
@@ -201,7 +211,7 @@ operators_made_changed(struct operators *operators, struct redis *redis)
 		done = name;
 		key = redis_keys_find(&redis->keys, name);
 		if (strcmp(word, "DEL") == 0)
-			note_deleted(operators, id);
+			note_deleted(operators, redis, id);
 		else if (key != NULL)
 			note_created(operators, redis, key, id);
 	}
@@ -211,9 +221,8 @@ operators_made_changed(struct operators *operators, struct redis *redis)
 
 /* ---- answers ---- */
 
-/* The text of a member of an answer; "": it has none. */
-static void
-member(const char *content, const char *name, char *out, size_t size)
+void
+operators_member(const char *content, const char *name, char *out, size_t size)
 {
 	char before[32];
 	const char *at;
@@ -230,8 +239,8 @@ operators_judge_created(struct world *world, struct operator_call *call, const c
 {
 	char value[TOKEN_VALUE_LEN + 1], id[TOKEN_ID_LEN + 1], hash[65];
 
-	member(content, "id", id, sizeof(id));
-	member(content, "value", value, sizeof(value));
+	operators_member(content, "id", id, sizeof(id));
+	operators_member(content, "value", value, sizeof(value));
 	records_hash_text(value, hash);
 	if (strcmp(id, call->made) != 0)
 		operators_wrong(world, call, "it has another id than the token that was created");

@@ -164,4 +164,5 @@ operators_script_changed(void *ctx, struct redis *redis)
 			records_job_seen(&world->records, i - world->records.tokens, redis);
 	}
 	operators_made_changed(operators, redis);
+	operators_uses_changed(operators, redis);
 }

@@ -115,6 +115,8 @@ static const struct script {
     {RECORD_SCRIPT_GET, 4, run_record},
     {script_get, 6, script_get_run},
     {script_know, 5, script_know_run},
+    {script_page, 11, script_page_run},
+    {script_uses, 5, script_uses_run},
     {script_revoke, 12, script_revoke_run},
     {script_cascade, 12, script_cascade_run},
     {script_delete_token, 12, script_delete_token_run},

@@ -69,6 +69,8 @@ void script_create_token_run(struct call *call);
 void script_renew_token_run(struct call *call);
 void script_limit_run(struct call *call);
 void script_know_run(struct call *call);
+void script_page_run(struct call *call);
+void script_uses_run(struct call *call);
 void script_get_run(struct call *call);
 void script_create_job_run(struct call *call);
 void script_delete_job_run(struct call *call);

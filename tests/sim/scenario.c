@@ -272,6 +272,19 @@ draw_control(struct scenario *s, uint64_t seed)
 	store->backoff_last_ms = (unsigned)random_skewed(&random, 50, 2000);
 }
 
+/* Gateways that register the same job of their own. */
+static void
+draw_registrars(struct scenario *s, uint64_t seed)
+{
+	struct random random;
+
+	random_init(&random, seed, "registrars", 0);
+	if (random_chance(&random, 700))
+		return;
+	s->registrars = (unsigned)random_between(&random, 1, 2);
+	s->lease_s = random_between(&random, 1, 5);
+}
+
 /* Operators with tokens, in half of the runs with a control process. */
 static void
 draw_staff(struct scenario *s, uint64_t seed)
@@ -280,6 +293,8 @@ draw_staff(struct scenario *s, uint64_t seed)
 
 	random_init(&random, seed, "staff", 0);
 	s->scope = (struct scope_quota){{1000, 1000}};
+	s->uses = s->operators > 0 && random_chance(&random, 500);
+	s->lists = s->operators > 0 && random_chance(&random, 600);
 	if (s->operators == 0 || random_chance(&random, 500))
 		return;
 	s->staff = (unsigned)random_between(&random, 1, 2);
@@ -339,6 +354,7 @@ scenario_draw(struct scenario *scenario, uint64_t seed)
 	draw_store(scenario, &random);
 	draw_control(scenario, seed);
 	draw_staff(scenario, seed);
+	draw_registrars(scenario, seed);
 	draw_ports(scenario, seed);
 	draw_publics(scenario, seed);
 	draw_replicas(scenario, seed);

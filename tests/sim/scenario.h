@@ -60,6 +60,11 @@ struct scenario {
 	/* tokens of operators, and how many records operators with a scope may create */
 	unsigned staff;
 	struct scope_quota scope;
+	/* gateways that register a job of their own, and the lease of its record */
+	unsigned registrars;
+	uint64_t lease_s;
+	/* operators make lists, and give names in place of ids; last uses are written */
+	bool lists, uses;
 	unsigned h2_backends;		     /* a bit for each backend that speaks HTTP/2 */
 	unsigned h2_tunnels;		     /* and for each of these that takes WebSockets */
 	unsigned h2_window_min;		     /* the least window of a stream to them, in bytes */

@@ -231,6 +231,7 @@ store_empty(struct store *store)
 	if (store->world->scenario.staff > 0)
 		records_put_mint(&store->world->records);
 	sign_ins_lost(&store->world->sign_ins);
+	store->emptied_ns = schedule_now_ns();
 }
 
 void

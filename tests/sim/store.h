@@ -25,6 +25,7 @@ struct store {
 	struct store_sentinel sentinels[STORE_SENTINELS];
 	unsigned elected;    /* the server that takes changes */
 	uint64_t elected_ns; /* since then */
+	uint64_t emptied_ns; /* when it last lost all that it had; 0: never */
 	unsigned candidate;  /* during a failover: the server that takes its place */
 	bool failing_over;
 	struct alarm promotes;

@@ -71,6 +71,7 @@ start(struct world *world)
 	gateway_start(&world->gateway, world);
 	operators_start(&world->operators, world);
 	control_start(&world->control, world);
+	registrars_start(&world->registrars, world);
 	for (unsigned i = 0; i < world->scenario.clients; i++)
 		client_start(&world->clients[i], world, i);
 	for (unsigned i = 0; world->scenario.visitors && i < SCENARIO_VISITORS; i++)
@@ -143,10 +144,12 @@ stop_gateway(struct world *world)
 {
 	supervisor_model_stop(&world->gateway.supervisor);
 	control_stop(&world->control);
+	registrars_stop(&world->registrars);
 	run_for((world->scenario.drain + 20000) * NS_PER_MS);
 	gateway_check_ended(&world->gateway);
 	operators_check_ended(&world->operators);
 	control_check_ended(&world->control);
+	registrars_check_ended(&world->registrars);
 }
 
 static void
@@ -169,6 +172,7 @@ end_early(struct world *world)
 	faults_stop(&world->faults);
 	operators_stop(&world->operators);
 	control_settle(&world->control);
+	registrars_settle(&world->registrars);
 	leave(world);
 	stop_gateway(world);
 }
@@ -184,6 +188,7 @@ end_quietly(struct world *world)
 	faults_stop(&world->faults);
 	operators_stop(&world->operators);
 	control_settle(&world->control);
+	registrars_settle(&world->registrars);
 	records_settle(&world->records);
 	world->judge.healthy_ns = schedule_now_ns() + scenario_recovery_ns(scenario);
 	if (scenario->fail_allocation != 0 || scenario->fail_call != 0) {

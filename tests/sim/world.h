@@ -16,6 +16,7 @@
 #include "judge.h"
 #include "operators.h"
 #include "records.h"
+#include "registrar.h"
 #include "scenario.h"
 #include "sign_ins.h"
 #include "store.h"
@@ -40,6 +41,7 @@ struct world {
 	struct cuts cuts;
 	struct operators operators;
 	struct control_process control;
+	struct registrars registrars;
 };
 
 /* Run a seed to its end; scenario NULL: the one that it draws. Prints what was wrong; returns how
