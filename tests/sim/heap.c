@@ -28,6 +28,12 @@ heap_use(struct heap *heap)
 	current = heap;
 }
 
+struct heap *
+heap_current(void)
+{
+	return current;
+}
+
 /* ---- the table ---- */
 
 static size_t

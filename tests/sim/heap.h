@@ -27,6 +27,7 @@ struct heap {
 
 /* Allocations belong to this heap from now on; NULL: to none. */
 void heap_use(struct heap *heap);
+struct heap *heap_current(void); /* NULL: none */
 
 /* The same as malloc, realloc and free, for what a library keeps for the whole process: it may fail
  * in a node, but belongs to none. */

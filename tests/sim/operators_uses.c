@@ -142,7 +142,8 @@ operators_judge_uses(struct world *world)
 		const struct redis_field *field;
 
 		member_of(&noted->use, member);
-		if (noted->ns <= world->control.spawned_ns ||
+		if (noted->ns <= world->control.troubled_ns ||
+		    noted->ns <= world->control.spawned_ns ||
 		    noted->ns <= world->store.elected_ns || noted->ns <= world->store.emptied_ns ||
 		    !stayed(world, member, noted->ns))
 			continue;

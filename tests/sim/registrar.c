@@ -195,7 +195,7 @@ start(struct registrar *registrar, struct world *world, unsigned index)
 	host_init(&registrar->host, "registrar", index, ADDRESS + index, world->seed);
 	registrar->host.rules = scenario->rules[RULES_GATEWAY];
 	store_url(&world->store, registrar->url, sizeof(registrar->url));
-	snprintf(registrar->mark, sizeof(registrar->mark), "gateway0000000%02u", index);
+	strcpy(registrar->mark, index == 0 ? "aaaaaaaaaaaaaaaa" : "bbbbbbbbbbbbbbbb");
 	snprintf(registrar->node.name, sizeof(registrar->node.name), "registrar %u", index);
 	registrar->node.host = &registrar->host;
 	registrar->node.descriptors_max = 1024;
