@@ -137,6 +137,8 @@ operators_judge_uses(struct world *world)
 	struct redis_key *set = redis_keys_find(&world->records.redis->keys, USES);
 	char member[RECORD_USE_MEMBER_MAX + 1];
 
+	if (world->scenario.early_stop_ns > 0) /* it may not have reached the store */
+		return;
 	for (size_t i = 0; i < operators->use_count; i++) {
 		const struct noted_use *noted = &operators->uses[i];
 		const struct redis_field *field;
