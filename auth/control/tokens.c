@@ -126,9 +126,12 @@ issue_again(const struct issue *issue, enum store_result result)
 static json_t *
 with_value(json_t *record, const struct issue *issue)
 {
-	if (record != NULL)
-		json_object_set_new(record, "value", json_stringn(issue->value, TOKEN_VALUE_LEN));
-	return record;
+	json_t *value = json_stringn(issue->value, TOKEN_VALUE_LEN);
+
+	if (record == NULL || json_object_set_new(record, "value", value) == 0)
+		return record;
+	json_decref(record); /* an answer without the value would look as if all were well */
+	return NULL;
 }
 
 static void create(struct call *call);
