@@ -64,10 +64,13 @@ script_uses_run(struct call *call)
 
 		if (minute > now)
 			minute = now;
-		if (has_record(call, prefix, call->words[i]) &&
-		    (!script_score(call, set, call->words[i], &score) ||
-			strtoll(score.at, NULL, 10) < minute))
-			write_use(call, set, call->words[i], minute);
+		if (!has_record(call, prefix, call->words[i]))
+			continue;
+		/* GT: a later use stays, and a replica refuses that, too */
+		if (script_score(call, set, call->words[i], &score) &&
+		    strtoll(score.at, NULL, 10) > minute)
+			minute = strtoll(score.at, NULL, 10);
+		write_use(call, set, call->words[i], minute);
 		if (call->error != NULL) { /* the script tells why, as text */
 			redis_reply_text(call, call->error + 1);
 			call->error = NULL;
