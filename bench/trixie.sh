@@ -7,7 +7,8 @@ set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 root=${JOBGATE_TRIXIE:-$top/build/trixie}
 
-# inside SHARED WHERE PROGRAM... : as the same process, so that its number is the one that the caller knows.
+# inside SHARED WHERE PROGRAM... : as the same process, so that its number is the one that the caller knows,
+# and without our environment, which may name compilers that are not there.
 inside() {
 	exec unshare --mount sh -euc 'root=$1 shared=$2 where=$3; shift 3
 		mount -t tmpfs tmpfs "$root/tmp"
@@ -15,7 +16,7 @@ inside() {
 		mount --bind "$shared" "$root$where"
 		mount --rbind /dev "$root/dev"
 		mount -t proc proc "$root/proc"
-		exec chroot "$root" "$@"' sh "$root" "$@"
+		exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin chroot "$root" "$@"' sh "$root" "$@"
 }
 
 if [ "$(id -u)" -ne 0 ]; then
