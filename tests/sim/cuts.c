@@ -68,6 +68,7 @@ cuts_carry_out(struct cuts *cuts, struct gateway_worker *worker)
 		snprintf(order.filter.token, sizeof(order.filter.token), "%s", id);
 	else
 		snprintf(order.filter.job, sizeof(order.filter.job), "%s", id);
+	cuts->last_ns = schedule_now_ns(); /* what has ended may be told before the walk is over */
 	if (!cuts_walk(worker->worker, &order, &count))
 		return;
 	cuts->last_ns = schedule_now_ns();
