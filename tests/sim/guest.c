@@ -17,7 +17,7 @@
 static struct sim_exchange *
 exchange_of(const struct guest *guest)
 {
-	return exchanges_get(&guest->world->exchanges, guest->mark);
+	return exchanges_get(&guest->world->exchanges, guest->request.mark);
 }
 
 static const char *
@@ -30,7 +30,8 @@ static void
 violation(const struct guest *guest, const char *what)
 {
 	judge_violation(guest->world, "%s: %s; exchange %u; step %d; head: %.300s",
-	    guest->host.name, what, guest->mark, (int)guest->step, guest->message.head);
+	    guest->host.name, what, guest->request.mark, (int)guest->step,
+	    guest->request.message.head);
 }
 
 /* ---- the next step ---- */
@@ -38,7 +39,7 @@ violation(const struct guest *guest, const char *what)
 static void
 rest(struct guest *guest, enum step next, uint64_t most_ns)
 {
-	guest->mark = 0;
+	guest->request.mark = 0;
 	guest->step = next;
 	if (!guest->stopped)
 		alarm_set(&guest->act, schedule_now_ns() + random_below(&guest->random, most_ns));
@@ -66,24 +67,13 @@ wander(struct guest *guest)
 	rest(guest, draw_step(guest), 300 * NS_PER_MS);
 }
 
-/* The request has come to this; the next step follows. */
-static void
-conclude(struct guest *guest, enum result result)
-{
-	exchange_of(guest)->result = result;
-	judge_result(guest->world, guest->mark);
-	end_close(guest->end);
-	guest->end = NULL;
-	bytes_drop(&guest->out, guest->out.len);
-}
-
 /* ---- answers ---- */
 
 /* The value of a cookie that the answer sets; false: it sets none of this name. */
 static bool
 take_cookie(const struct guest *guest, const char *name, char out[GUEST_COOKIE_MAX])
 {
-	const char *field = message_field(&guest->message, "Set-Cookie");
+	const char *field = message_field(&guest->request.message, "Set-Cookie");
 	size_t len = strlen(name);
 
 	if (field == NULL || strncmp(field, name, len) != 0 || field[len] != '=')
@@ -96,7 +86,7 @@ take_cookie(const struct guest *guest, const char *name, char out[GUEST_COOKIE_M
 static bool
 leads_to(const struct guest *guest, const char *begins, char *out, size_t size)
 {
-	const char *field = message_field(&guest->message, "Location");
+	const char *field = message_field(&guest->request.message, "Location");
 
 	if (field == NULL || strncmp(field, begins, strlen(begins)) != 0)
 		return false;
@@ -122,7 +112,7 @@ take_code(struct guest *guest, const struct stamp *stamp)
 	guest->code_job = guest->job;
 	guest->code_used = false;
 	code = sign_ins_code(&guest->world->sign_ins, guest->code);
-	judge_grant(guest->world, guest->mark, guest->end, stamp, false);
+	judge_grant(guest->world, guest->request.mark, guest->request.end, stamp, false);
 	if (code == NULL) {
 		violation(guest, "a code that the control process does not know");
 		return false;
@@ -164,9 +154,10 @@ finish_visit(struct guest *guest)
 
 	if (there)
 		take_cookie(guest, NONCE_COOKIE, guest->nonce[guest->job]);
-	if (guest->marked && guest->message.length != exchange_of(guest)->plan.answer_len)
+	if (guest->request.marked &&
+	    guest->request.message.length != exchange_of(guest)->plan.answer_len)
 		violation(guest, "an answer of another length");
-	conclude(guest, guest->marked ? RESULT_ANSWERED : RESULT_REFUSED);
+	one_request_end(&guest->request, guest->request.marked ? RESULT_ANSWERED : RESULT_REFUSED);
 	if (!there) {
 		wander(guest);
 		return;
@@ -180,14 +171,14 @@ finish_visit(struct guest *guest)
 static void
 finish_sign_in(struct guest *guest, const struct stamp *stamp)
 {
-	bool back = guest->message.status == 303 && take_code(guest, stamp);
+	bool back = guest->request.message.status == 303 && take_code(guest, stamp);
 
 	if (back && guest->step == STEP_POST) {
 		guest->host_cookie = guest->pending;
 		if (!take_cookie(guest, SESSION_COOKIE, guest->host_cookie.text))
 			violation(guest, "signed in without a cookie");
 	}
-	conclude(guest, back ? RESULT_ANSWERED : RESULT_REFUSED);
+	one_request_end(&guest->request, back ? RESULT_ANSWERED : RESULT_REFUSED);
 	if (back && random_chance(&guest->random, 900))
 		rest(guest, STEP_BACK, 20 * NS_PER_MS);
 	else if (back || guest->step == STEP_POST)
@@ -200,11 +191,12 @@ static void
 finish_back(struct guest *guest)
 {
 	char cookie[GUEST_COOKIE_MAX];
-	bool good = guest->message.status == 303 && take_cookie(guest, SESSION_COOKIE, cookie);
+	bool good =
+	    guest->request.message.status == 303 && take_cookie(guest, SESSION_COOKIE, cookie);
 
 	if (good)
 		take_sign_in(guest);
-	conclude(guest, good ? RESULT_ANSWERED : RESULT_REFUSED);
+	one_request_end(&guest->request, good ? RESULT_ANSWERED : RESULT_REFUSED);
 	if (good)
 		rest(guest, STEP_VISIT, 20 * NS_PER_MS);
 	else
@@ -212,11 +204,12 @@ finish_back(struct guest *guest)
 }
 
 static void
-finish(struct guest *guest)
+finish(struct one_request *request)
 {
-	const struct stamp stamp = *end_stamp(guest->end->peer, 0);
+	struct guest *guest = container_of(request, struct guest, request);
+	const struct stamp stamp = *end_stamp(guest->request.end->peer, 0);
 
-	exchange_of(guest)->status = guest->message.status;
+	exchange_of(guest)->status = guest->request.message.status;
 	switch (guest->step) {
 	case STEP_VISIT:
 		finish_visit(guest);
@@ -231,117 +224,32 @@ finish(struct guest *guest)
 		return;
 	case STEP_SIGN_OUT:
 		/* With a cookie that is over there is nothing to end. */
-		if (guest->message.status == 303 &&
+		if (guest->request.message.status == 303 &&
 		    !judge_session_may_be_over(
 			guest->world, exchange_of(guest), schedule_now_ns()) &&
 		    guest->world->sign_ins.all[guest->host_cookie.sign_in].ended_ns >
 			schedule_now_ns())
 			violation(guest, "signed out, but the sign-in is there");
-		if (guest->message.status == 303)
+		if (guest->request.message.status == 303)
 			guest->host_cookie.text[0] = '\0';
-		conclude(guest, guest->message.status == 303 ? RESULT_ANSWERED : RESULT_REFUSED);
+		one_request_end(&guest->request,
+		    guest->request.message.status == 303 ? RESULT_ANSWERED : RESULT_REFUSED);
 		wander(guest);
 		return;
 	}
 }
 
-/* ---- reading ---- */
-
 static void
-take_head(struct guest *guest)
+failed(struct one_request *request, enum result result)
 {
-	const char *mark = message_field(&guest->message, "X-Mark");
-
-	guest->marked = mark != NULL;
-	if (guest->marked && strtoul(mark, NULL, 16) != guest->mark)
-		violation(guest, "another one's answer");
-	message_frame(&guest->message, false, true);
+	one_request_end(request, result);
+	wander(container_of(request, struct guest, request));
 }
 
 static void
-take_content(struct guest *guest, const char *content, size_t len, uint64_t at)
+broken(const struct one_request *request, const char *what)
 {
-	if (!guest->marked)
-		return;
-	if (content_compare(content, len, guest->mark, false, guest->message.length - len) < len)
-		violation(guest, "content that is not its answer's");
-	judge_moved(guest->world, guest->mark, guest->end->peer->owner,
-	    end_stamp(guest->end->peer, at), "client");
-}
-
-static void
-lost(struct guest *guest, enum result result)
-{
-	conclude(guest, result);
-	wander(guest);
-}
-
-/* False: the request is over. */
-static bool
-take_bytes(struct guest *guest, const char *bytes, size_t len, uint64_t at)
-{
-	struct message *message = &guest->message;
-
-	for (size_t done = 0, n; done < len; done += n) {
-		const char *content;
-		size_t content_len;
-
-		n = message_read(message, bytes + done, len - done, &content, &content_len);
-		if (content != NULL)
-			take_content(guest, content, content_len, at + done);
-		else if (guest->was == PART_HEAD && message->part == PART_CONTENT)
-			take_head(guest);
-		guest->was = message->part;
-		if (message->part == PART_BAD) {
-			violation(guest, "an answer that is not HTTP");
-			lost(guest, RESULT_LOST);
-			return false;
-		}
-		if (message->part == PART_DONE) {
-			finish(guest);
-			return false;
-		}
-	}
-	return true;
-}
-
-static void
-ended(struct guest *guest, bool reset)
-{
-	bool begun = guest->message.part == PART_CONTENT;
-
-	if (begun && !reset)
-		message_end(&guest->message);
-	if (guest->message.part == PART_DONE)
-		finish(guest);
-	else
-		lost(guest, begun ? RESULT_CUT : RESULT_LOST);
-}
-
-static void
-on_change(struct end *end)
-{
-	struct guest *guest = end->owner;
-	char bytes[4096];
-	struct iovec piece = {bytes, sizeof(bytes)};
-	uint64_t at = end->received;
-	long got;
-
-	while (end->state == END_CONNECTED && guest->out.len > 0) {
-		struct iovec rest_of = {(char *)bytes_first(&guest->out), guest->out.len};
-		long sent = end_send(end, &rest_of, 1, NULL);
-
-		if (sent < 0)
-			break;
-		bytes_drop(&guest->out, (size_t)sent);
-	}
-	while ((got = end_receive(end, &piece, 1, false)) > 0) {
-		if (!take_bytes(guest, bytes, (size_t)got, at))
-			return;
-		at = end->received;
-	}
-	if (got != -EAGAIN)
-		ended(guest, got < 0);
+	violation(container_of(request, struct guest, request), what);
 }
 
 /* ---- requests ---- */
@@ -357,18 +265,12 @@ on_act(struct alarm *alarm)
 	if (guest->stopped)
 		return;
 	ends_ns = guest_draw_plan(guest, &plan);
-	exchange = exchanges_add(&guest->world->exchanges, &guest->mark);
+	exchange = exchanges_add(&guest->world->exchanges, &guest->request.mark);
 	exchange->plan = plan;
 	exchange->sent_ns = schedule_now_ns();
 	exchange->session_ends_ns = ends_ns;
-	trace_event(guest->host.name, "step", guest->mark, guest->step);
-	guest->end =
-	    end_connect(&guest->host, (struct place){guest->world->gateway.host.address, 80});
-	guest->end->owner = guest;
-	guest->end->changed = on_change;
-	guest->marked = false;
-	message_begin(&guest->message);
-	guest->was = PART_HEAD;
+	trace_event(guest->host.name, "step", guest->request.mark, guest->step);
+	one_request_begin(&guest->request, &guest->host, GATEWAY_PORT);
 	guest_put_request(guest, &plan);
 }
 
@@ -381,6 +283,8 @@ guest_start(struct guest *guest, struct world *world, unsigned number)
 	host_init(&guest->host, "guest", number, ADDRESS + number, world->seed);
 	guest->host.rules = world->scenario.rules[RULES_CLIENT];
 	random_init(&guest->random, world->seed, "guest", number);
+	guest->request = (struct one_request){
+	    .world = world, .answered = finish, .failed = failed, .violation = broken};
 	guest->act.fire = on_act;
 	wander(guest);
 }
@@ -394,6 +298,6 @@ guest_stop(struct guest *guest)
 void
 guest_check_ended(const struct guest *guest)
 {
-	if (guest->mark != 0)
+	if (guest->request.mark != 0)
 		violation(guest, "a step has no end");
 }

@@ -5,9 +5,8 @@
 #ifndef SIM_GUEST_H
 #define SIM_GUEST_H
 
-#include "message.h"
+#include "one_request.h"
 #include "records.h"
-#include "stream.h"
 
 struct world;
 
@@ -37,14 +36,10 @@ struct guest {
 	unsigned number;
 	struct host host;
 	struct random random;
-	struct end *end; /* NULL: it has no connection */
+	struct one_request request;
 	struct alarm act;
-	struct bytes out;
-	struct message message;
-	enum message_part was;
-	bool marked, stopped;
+	bool stopped;
 	enum step step;
-	uint32_t mark;		     /* of the request that is under way; 0: there is none */
 	unsigned job;		     /* that it wants to visit */
 	unsigned code_job;	     /* for which its last code was made */
 	char query[GUEST_QUERY_MAX]; /* of the sign-in page, or behind the job's path */

@@ -51,7 +51,7 @@ guest_draw_plan(struct guest *guest, struct exchange_plan *plan)
 static void
 put_form(struct guest *guest, const char *path, const char *query, const char *body)
 {
-	bytes_print(&guest->out,
+	bytes_print(&guest->request.out,
 	    "POST %s%s HTTP/1.1\r\nHost: " GUEST_HOST "\r\nOrigin: http://" GUEST_HOST
 	    "\r\nConnection: close\r\nContent-Length: %zu\r\n"
 	    "Content-Type: application/x-www-form-urlencoded\r\nCookie: %s\r\n\r\n%s",
@@ -84,7 +84,7 @@ put_misuse(struct guest *guest)
 	else if (!guest->code_used)
 		nonce = NONCE_COOKIE "=0123456789abcdef0123456789abcdef";
 	guest->job = job;
-	bytes_print(&guest->out,
+	bytes_print(&guest->request.out,
 	    "GET /.jobgate/signed-in?code=%s&to=%%2fx HTTP/1.1\r\nHost: %s.localhost\r\n"
 	    "Connection: close\r\nCookie: %s\r\n\r\n",
 	    guest->code, guest->world->records.job[job].id, nonce);
@@ -97,14 +97,14 @@ guest_put_request(struct guest *guest, const struct exchange_plan *plan)
 
 	switch (guest->step) {
 	case STEP_VISIT:
-		bytes_print(&guest->out,
+		bytes_print(&guest->request.out,
 		    "GET /x HTTP/1.1\r\nHost: %s.localhost\r\nConnection: close\r\n"
 		    "Accept: text/html\r\nX-Mark: %x\r\nCookie: a=b; %s; %s\r\n\r\n",
-		    guest->world->records.job[guest->job].id, guest->mark, guest->nonce[guest->job],
-		    guest->signed_in[guest->job].text);
+		    guest->world->records.job[guest->job].id, guest->request.mark,
+		    guest->nonce[guest->job], guest->signed_in[guest->job].text);
 		return;
 	case STEP_SIGN_IN:
-		bytes_print(&guest->out,
+		bytes_print(&guest->request.out,
 		    "GET /sign-in?%s HTTP/1.1\r\nHost: " GUEST_HOST
 		    "\r\nConnection: close\r\nAccept: text/html\r\nCookie: a=b; %s\r\n\r\n",
 		    guest->query, guest->host_cookie.text);
@@ -115,7 +115,7 @@ guest_put_request(struct guest *guest, const struct exchange_plan *plan)
 		put_form(guest, "/sign-in?", guest->query, body);
 		return;
 	case STEP_BACK:
-		bytes_print(&guest->out,
+		bytes_print(&guest->request.out,
 		    "GET /.jobgate/signed-in?code=%s HTTP/1.1\r\nHost: %s.localhost\r\n"
 		    "Connection: close\r\nCookie: %s\r\n\r\n",
 		    guest->query, guest->world->records.job[guest->job].id,

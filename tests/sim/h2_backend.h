@@ -101,6 +101,21 @@ bool h2_backend_take(struct h2_backend *connection, const char *bytes, size_t le
 /* Give back what streams have read. */
 void h2_backend_widen(struct h2_backend *connection);
 
+/* Report a violation. Returns false: the connection is of no more use. */
+bool h2_backend_is_bad(struct h2_backend *connection, uint32_t mark, const char *what);
+
+/* ---- h2_backend_request.c ---- */
+
+/* A whole field block, of a new stream, or trailers. False: the connection is of no more use. */
+bool h2_backend_take_block(struct h2_backend *connection);
+
+/* A piece of a DATA frame; at: the offset of its first byte. False as above. */
+bool h2_backend_take_content(
+    struct h2_backend *connection, const char *content, size_t len, uint64_t at);
+
+/* All of the stream's request has come. */
+void h2_backend_request_is_whole(struct h2_backend_stream *stream);
+
 /* ---- h2_backend_answer.c ---- */
 
 /* The time has come for the next step of an answer. The connection may be gone afterwards. */

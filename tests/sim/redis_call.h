@@ -12,6 +12,8 @@ struct call {
 	const char *error; /* of a script whose command was refused; NULL: none was */
 };
 
+#define REDIS_WRONG_TYPE "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"
+
 /* Append to the client's replies: a whole line, a number, the head of an array, a text. */
 void redis_reply(struct call *call, const char *line);
 void redis_reply_number(struct call *call, int64_t number);
@@ -39,5 +41,15 @@ void redis_do_role(struct call *call);
 void redis_do_sentinel(struct call *call);
 void redis_do_info(struct call *call);
 void redis_do_wait(struct call *call);
+
+/* ---- redis_reads.c ---- */
+
+void redis_do_get(struct call *call);
+void redis_do_mget(struct call *call);
+void redis_do_exists(struct call *call);
+void redis_do_hgetall(struct call *call);
+void redis_do_srandmember(struct call *call);
+void redis_do_pttl(struct call *call);
+void redis_do_scard(struct call *call);
 
 #endif

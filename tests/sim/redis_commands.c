@@ -1,18 +1,14 @@
-/* redis_commands.c - what each command does and answers. */
+/* redis_commands.c - the table of commands, how one is run, and those that change keys. */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "judge.h"
 #include "redis_call.h"
 #include "trace.h"
 
 #define WORD_MAX 8192 /* a script is the longest */
-
-static const char wrong_type[] =
-    "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n";
 
 /* ---- keys ---- */
 
@@ -34,130 +30,6 @@ redis_find(struct redis *redis, const char *name)
 		return key;
 	redis_expire(redis, key);
 	return NULL;
-}
-
-/* The same for a command that reads, which is told of changes from now on. */
-static struct redis_key *
-look(struct call *call, const char *name)
-{
-	struct redis_key *key = redis_find(call->redis, name);
-
-	if (call->client->tracking)
-		redis_track(call->client, name);
-	return key;
-}
-
-/* ---- reading ---- */
-
-static void
-do_get(struct call *call)
-{
-	const struct redis_key *key = look(call, call->words[1]);
-
-	if (key == NULL)
-		redis_reply(call, "$-1\r\n");
-	else if (key->type != REDIS_TYPE_STRING)
-		redis_reply(call, wrong_type);
-	else
-		redis_reply_text(call, key->text);
-}
-
-static void
-do_mget(struct call *call)
-{
-	redis_reply_array(call, call->count - 1);
-	for (size_t i = 1; i < call->count; i++) {
-		const struct redis_key *key = look(call, call->words[i]);
-
-		if (key == NULL || key->type != REDIS_TYPE_STRING)
-			redis_reply(call, "$-1\r\n");
-		else
-			redis_reply_text(call, key->text);
-	}
-}
-
-static void
-do_exists(struct call *call)
-{
-	int64_t count = 0;
-
-	for (size_t i = 1; i < call->count; i++)
-		count += look(call, call->words[i]) != NULL;
-	redis_reply_number(call, count);
-}
-
-void
-redis_reply_hash(struct call *call, const struct redis_key *key)
-{
-	const struct redis_field *field;
-
-	if (key == NULL) {
-		redis_reply(call, "*0\r\n");
-		return;
-	}
-	if (key->type != REDIS_TYPE_HASH) {
-		redis_reply(call, wrong_type);
-		return;
-	}
-	redis_reply_array(call, 2 * key->field_count);
-	TAILQ_FOREACH(field, &key->fields, link)
-	{
-		redis_reply_text(call, field->name);
-		redis_reply_text(call, field->value);
-	}
-}
-
-static void
-do_hgetall(struct call *call)
-{
-	if (call->redis->world != NULL)
-		judge_read(call->redis->world, call->words[1]);
-	redis_reply_hash(call, look(call, call->words[1]));
-}
-
-/* With more to draw than there are: all. */
-static void
-do_srandmember(struct call *call)
-{
-	const struct redis_key *key = look(call, call->words[1]);
-	size_t count = key != NULL ? key->field_count : 0;
-	const struct redis_field *field;
-
-	if (key != NULL && key->type != REDIS_TYPE_SET) {
-		redis_reply(call, wrong_type);
-		return;
-	}
-	if (strtoull(call->words[2], NULL, 10) < count)
-		abort(); /* there are never so many here */
-	redis_reply_array(call, count);
-	if (key == NULL)
-		return;
-	TAILQ_FOREACH(field, &key->fields, link)
-	redis_reply_text(call, field->name);
-}
-
-static void
-do_pttl(struct call *call)
-{
-	const struct redis_key *key = look(call, call->words[1]);
-
-	if (key == NULL)
-		redis_reply_number(call, -2);
-	else if (key->ends_ms == 0)
-		redis_reply_number(call, -1);
-	else
-		redis_reply_number(call, (int64_t)(key->ends_ms - redis_now_ms()));
-}
-
-static void
-do_scard(struct call *call)
-{
-	const struct redis_key *key = look(call, call->words[1]);
-
-	if (key != NULL && key->type != REDIS_TYPE_SET)
-		redis_reply(call, wrong_type);
-	else
-		redis_reply_number(call, key != NULL ? (int64_t)key->field_count : 0);
 }
 
 /* ---- changing ---- */
@@ -182,7 +54,7 @@ do_hset(struct call *call)
 	int64_t added = 0;
 
 	if (key != NULL && key->type != REDIS_TYPE_HASH) {
-		redis_reply(call, wrong_type);
+		redis_reply(call, REDIS_WRONG_TYPE);
 		return;
 	}
 	if (key == NULL)
@@ -201,7 +73,7 @@ add_members(struct call *call, enum redis_type type, size_t step)
 	int64_t added = 0;
 
 	if (key != NULL && key->type != type) {
-		redis_reply(call, wrong_type);
+		redis_reply(call, REDIS_WRONG_TYPE);
 		return;
 	}
 	if (key == NULL)
@@ -232,7 +104,7 @@ remove_members(struct call *call, enum redis_type type)
 	int64_t removed = 0;
 
 	if (key != NULL && key->type != type) {
-		redis_reply(call, wrong_type);
+		redis_reply(call, REDIS_WRONG_TYPE);
 		return;
 	}
 	for (size_t i = 2; key != NULL && i < call->count; i++)
@@ -362,20 +234,20 @@ static const struct command {
 	void (*run)(struct call *call);
 	bool grows; /* a full server refuses it */
 } commands[] = {
-    {"hgetall", 2, true, false, do_hgetall},
-    {"pttl", 2, true, false, do_pttl},
-    {"exists", 2, true, false, do_exists},
+    {"hgetall", 2, true, false, redis_do_hgetall},
+    {"pttl", 2, true, false, redis_do_pttl},
+    {"exists", 2, true, false, redis_do_exists},
     {"ping", 1, false, false, redis_do_ping},
     {"role", 1, false, false, redis_do_role},
-    {"get", 2, true, false, do_get},
-    {"mget", 2, true, false, do_mget},
+    {"get", 2, true, false, redis_do_get},
+    {"mget", 2, true, false, redis_do_mget},
     {"eval_ro", 4, true, false, redis_do_eval},
     {"eval", 4, true, false, redis_do_eval},
     {"wait", 3, false, false, redis_do_wait},
     {"sadd", 3, true, true, do_sadd, true},
     {"srem", 3, true, true, do_srem},
-    {"scard", 2, true, false, do_scard},
-    {"srandmember", 3, true, false, do_srandmember},
+    {"scard", 2, true, false, redis_do_scard},
+    {"srandmember", 3, true, false, redis_do_srandmember},
     {"zadd", 4, true, true, do_zadd, true},
     {"zrem", 3, true, true, do_zrem},
     {"set", 3, true, true, do_set, true},

@@ -22,14 +22,15 @@
 static struct sim_exchange *
 exchange_of(const struct visitor *visitor)
 {
-	return exchanges_get(&visitor->world->exchanges, visitor->mark);
+	return exchanges_get(&visitor->world->exchanges, visitor->request.mark);
 }
 
 static void
 violation(const struct visitor *visitor, const char *what)
 {
 	judge_violation(visitor->world, "%s: %s; exchange %u; visit %d; head: %.300s",
-	    visitor->host.name, what, visitor->mark, (int)visitor->visit, visitor->message.head);
+	    visitor->host.name, what, visitor->request.mark, (int)visitor->visit,
+	    visitor->request.message.head);
 }
 
 static void
@@ -39,7 +40,7 @@ rest(struct visitor *visitor)
 			   : visitor->asks  ? 10 * NS_PER_MS
 					    : 300 * NS_PER_MS;
 
-	visitor->mark = 0;
+	visitor->request.mark = 0;
 	if (!visitor->stopped)
 		alarm_set(
 		    &visitor->act, schedule_now_ns() + random_below(&visitor->random, most_ns));
@@ -49,11 +50,7 @@ rest(struct visitor *visitor)
 static void
 conclude(struct visitor *visitor, enum result result)
 {
-	exchange_of(visitor)->result = result;
-	judge_result(visitor->world, visitor->mark);
-	end_close(visitor->end);
-	visitor->end = NULL;
-	bytes_drop(&visitor->out, visitor->out.len);
+	one_request_end(&visitor->request, result);
 	rest(visitor);
 }
 
@@ -62,8 +59,8 @@ conclude(struct visitor *visitor, enum result result)
 static void
 check_redirect(struct visitor *visitor)
 {
-	if (visitor->message.status != 308 ||
-	    !message_field_has(&visitor->message, "Location", "https://gateway/jobs/job-"))
+	if (visitor->request.message.status != 308 ||
+	    !message_field_has(&visitor->request.message, "Location", "https://gateway/jobs/job-"))
 		violation(visitor, "no redirect to https");
 }
 
@@ -72,13 +69,14 @@ check_grant(struct visitor *visitor, const struct stamp *stamp)
 {
 	const struct exchange_plan *plan = &exchange_of(visitor)->plan;
 	const struct records *records = &visitor->world->records;
-	const char *id = message_field(&visitor->message, "X-Jobgate-Token-Id");
+	const char *id = message_field(&visitor->request.message, "X-Jobgate-Token-Id");
 	bool open = id != NULL && id[0] == '\r'; /* a public job, and no token that counts */
 
-	judge_grant(visitor->world, visitor->mark, visitor->end, stamp, open);
-	if ((!open && !message_field_has(&visitor->message, "X-Jobgate-Token-Id",
+	judge_grant(visitor->world, visitor->request.mark, visitor->request.end, stamp, open);
+	if ((!open && !message_field_has(&visitor->request.message, "X-Jobgate-Token-Id",
 			  records->token[plan->token].id)) ||
-	    !message_field_has(&visitor->message, "X-Jobgate-Job", records->job[plan->job].id))
+	    !message_field_has(
+		&visitor->request.message, "X-Jobgate-Job", records->job[plan->job].id))
 		violation(visitor, "a grant that names another token or job");
 }
 
@@ -86,9 +84,9 @@ static void
 keep_session(struct visitor *visitor, const struct stamp *stamp)
 {
 	const struct exchange_plan *plan = &exchange_of(visitor)->plan;
-	const char *cookie = message_field(&visitor->message, "Set-Cookie");
+	const char *cookie = message_field(&visitor->request.message, "Set-Cookie");
 
-	judge_grant(visitor->world, visitor->mark, visitor->end, stamp, false);
+	judge_grant(visitor->world, visitor->request.mark, visitor->request.end, stamp, false);
 	if (cookie == NULL) {
 		violation(visitor, "signed in without a cookie");
 		return;
@@ -112,11 +110,11 @@ check_guess(struct visitor *visitor)
 
 	if (scenario->failed_auth_rate == 0)
 		return;
-	if (visitor->message.status == 429) {
+	if (visitor->request.message.status == 429) {
 		if (visitor->guesses_sent - visitor->guesses_limited <= scenario->failed_auth_burst)
 			violation(visitor, "429 before there were too many");
 		visitor->guesses_limited++;
-	} else if (visitor->message.status == 401 && ++visitor->guesses_missed > most) {
+	} else if (visitor->request.message.status == 401 && ++visitor->guesses_missed > most) {
 		violation(visitor, "401 where too many have come: 429");
 	}
 }
@@ -124,7 +122,7 @@ check_guess(struct visitor *visitor)
 static bool
 is_good(const struct visitor *visitor)
 {
-	unsigned status = visitor->message.status;
+	unsigned status = visitor->request.message.status;
 
 	switch (visitor->visit) {
 	case VISIT_REDIRECT:
@@ -136,7 +134,7 @@ is_good(const struct visitor *visitor)
 	case VISIT_SIGN_OUT:
 		return status == 200;
 	case VISIT_BROWSE:
-		return visitor->marked;
+		return visitor->request.marked;
 	case VISIT_GUESS:
 		return false;
 	}
@@ -154,7 +152,7 @@ check_good(struct visitor *visitor, const struct stamp *stamp)
 		check_grant(visitor, stamp);
 		return;
 	case VISIT_TRACE:
-		if (visitor->message.status != 405)
+		if (visitor->request.message.status != 405)
 			violation(visitor, "TRACE must get 405");
 		return;
 	case VISIT_SIGN_IN:
@@ -162,11 +160,11 @@ check_good(struct visitor *visitor, const struct stamp *stamp)
 		return;
 	case VISIT_SIGN_OUT:
 		visitor->cookie[0] = '\0';
-		if (strstr(visitor->message.head, "Max-Age=0") == NULL)
+		if (strstr(visitor->request.message.head, "Max-Age=0") == NULL)
 			violation(visitor, "signed out, but the cookie stays");
 		return;
 	case VISIT_BROWSE:
-		if (visitor->message.length != exchange_of(visitor)->plan.answer_len)
+		if (visitor->request.message.length != exchange_of(visitor)->plan.answer_len)
 			violation(visitor, "an answer of another length");
 		return;
 	case VISIT_GUESS:
@@ -175,24 +173,25 @@ check_good(struct visitor *visitor, const struct stamp *stamp)
 }
 
 static void
-finish(struct visitor *visitor)
+finish(struct one_request *request)
 {
+	struct visitor *visitor = container_of(request, struct visitor, request);
 	struct sim_exchange *exchange = exchange_of(visitor);
-	const struct stamp stamp = *end_stamp(visitor->end->peer, 0);
+	const struct stamp stamp = *end_stamp(visitor->request.end->peer, 0);
 
-	exchange->status = visitor->message.status;
+	exchange->status = visitor->request.message.status;
 	if (is_good(visitor)) {
 		check_good(visitor, &stamp);
 		conclude(visitor, RESULT_ANSWERED);
 		return;
 	}
-	client_read_title(
-	    visitor->text, visitor->text_len, exchange->title, sizeof(exchange->title));
+	client_read_title(visitor->request.text, visitor->request.text_len, exchange->title,
+	    sizeof(exchange->title));
 	/* Pages for people have no such title. */
 	if (visitor->visit == VISIT_SIGN_IN && exchange->title[0] == '\0' &&
 	    exchange->status == 503)
 		snprintf(exchange->title, sizeof(exchange->title), "Store unavailable");
-	judge_refusal(visitor->world, visitor->mark, &stamp);
+	judge_refusal(visitor->world, visitor->request.mark, &stamp);
 	if (visitor->visit == VISIT_GUESS)
 		check_guess(visitor);
 	if (visitor->visit == VISIT_BROWSE && exchange->status == 401)
@@ -200,109 +199,16 @@ finish(struct visitor *visitor)
 	conclude(visitor, RESULT_REFUSED);
 }
 
-/* ---- reading ---- */
-
 static void
-take_head(struct visitor *visitor)
+failed(struct one_request *request, enum result result)
 {
-	const char *mark = message_field(&visitor->message, "X-Mark");
-
-	visitor->marked = mark != NULL;
-	if (visitor->marked && strtoul(mark, NULL, 16) != visitor->mark)
-		violation(visitor, "another one's answer");
-	message_frame(&visitor->message, false, true);
+	conclude(container_of(request, struct visitor, request), result);
 }
 
 static void
-take_content(struct visitor *visitor, const char *content, size_t len, uint64_t at)
+broken(const struct one_request *request, const char *what)
 {
-	size_t room = sizeof(visitor->text) - visitor->text_len;
-
-	if (!visitor->marked) {
-		memcpy(visitor->text + visitor->text_len, content, len < room ? len : room);
-		visitor->text_len += len < room ? len : room;
-		return;
-	}
-	if (content_compare(content, len, visitor->mark, false, visitor->message.length - len) <
-	    len)
-		violation(visitor, "content that is not its answer's");
-	judge_moved(visitor->world, visitor->mark, visitor->end->peer->owner,
-	    end_stamp(visitor->end->peer, at), "client");
-}
-
-/* False: the request is over. */
-static bool
-take_bytes(struct visitor *visitor, const char *bytes, size_t len, uint64_t at)
-{
-	struct message *message = &visitor->message;
-
-	for (size_t done = 0, n; done < len; done += n) {
-		const char *content;
-		size_t content_len;
-
-		n = message_read(message, bytes + done, len - done, &content, &content_len);
-		if (content != NULL)
-			take_content(visitor, content, content_len, at + done);
-		else if (visitor->was == PART_HEAD && message->part == PART_CONTENT)
-			take_head(visitor);
-		visitor->was = message->part;
-		if (message->part == PART_BAD) {
-			violation(visitor, "an answer that is not HTTP");
-			conclude(visitor, RESULT_LOST);
-			return false;
-		}
-		if (message->part == PART_DONE) {
-			finish(visitor);
-			return false;
-		}
-	}
-	return true;
-}
-
-static void
-ended(struct visitor *visitor, bool reset)
-{
-	bool begun = visitor->message.part == PART_CONTENT;
-
-	if (begun && !reset)
-		message_end(&visitor->message);
-	if (visitor->message.part == PART_DONE)
-		finish(visitor);
-	else
-		conclude(visitor, begun ? RESULT_CUT : RESULT_LOST);
-}
-
-static void
-flush(struct visitor *visitor)
-{
-	while (visitor->out.len > 0) {
-		struct iovec piece = {(char *)bytes_first(&visitor->out), visitor->out.len};
-		long sent = end_send(visitor->end, &piece, 1, NULL);
-
-		if (sent < 0)
-			return;
-		bytes_drop(&visitor->out, (size_t)sent);
-	}
-}
-
-static void
-on_change(struct end *end)
-{
-	struct visitor *visitor = end->owner;
-	char bytes[4096];
-	struct iovec piece = {bytes, sizeof(bytes)};
-	uint64_t at = end->received;
-	long got;
-
-	if (end->state == END_CONNECTED)
-		flush(visitor);
-	while ((got = end_receive(end, &piece, 1, false)) > 0) {
-		if (!take_bytes(visitor, bytes, (size_t)got, at))
-			return;
-		at = end->received;
-	}
-	if (got != -EAGAIN)
-		ended(visitor, got < 0);
+	violation(container_of(request, struct visitor, request), what);
 }
 
 /* ---- asking ---- */
@@ -359,7 +265,7 @@ put_forwarded(struct visitor *visitor, const struct exchange_plan *plan)
 	uint32_t address = plan->address;
 
 	if (address != 0)
-		bytes_print(&visitor->out, "X-Forwarded-For: 192.0.2.7, %u.%u.%u.%u\r\n",
+		bytes_print(&visitor->request.out, "X-Forwarded-For: 192.0.2.7, %u.%u.%u.%u\r\n",
 		    address >> 24, address >> 16 & 255, address >> 8 & 255, address & 255);
 }
 
@@ -369,9 +275,10 @@ put_sign_in(struct visitor *visitor, const struct exchange_plan *plan)
 	const char *value = visitor->world->records.token[plan->token].values[plan->value];
 	const char *id = visitor->world->records.job[plan->job].id;
 
-	bytes_print(&visitor->out, "POST /.jobgate/sign-in HTTP/1.1\r\nHost: %s.localhost\r\n", id);
+	bytes_print(
+	    &visitor->request.out, "POST /.jobgate/sign-in HTTP/1.1\r\nHost: %s.localhost\r\n", id);
 	put_forwarded(visitor, plan);
-	bytes_print(&visitor->out,
+	bytes_print(&visitor->request.out,
 	    "Origin: http://%s.localhost\r\nConnection: close\r\nContent-Length: %zu\r\n"
 	    "Content-Type: application/x-www-form-urlencoded\r\n\r\ntoken=%s",
 	    id, strlen("token=") + strlen(value), value);
@@ -387,7 +294,7 @@ put_guess(struct visitor *visitor)
 	jg_token_value_make(slice_of(id), records->minted ? records->mint_key : NULL, value);
 	value[TOKEN_VALUE_LEN] = '\0';
 	visitor->guesses_sent++;
-	bytes_print(&visitor->out,
+	bytes_print(&visitor->request.out,
 	    "GET /jobs/job-0/x HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n"
 	    "Authorization: Bearer %s\r\n\r\n",
 	    value);
@@ -397,7 +304,7 @@ static void
 put_request(struct visitor *visitor, const struct exchange_plan *plan)
 {
 	const struct job_history *jobs = visitor->world->records.job;
-	struct bytes *out = &visitor->out;
+	struct bytes *out = &visitor->request.out;
 
 	switch (visitor->visit) {
 	case VISIT_REDIRECT:
@@ -426,8 +333,8 @@ put_request(struct visitor *visitor, const struct exchange_plan *plan)
 		bytes_print(out, "GET /x HTTP/1.1\r\nHost: %s.localhost\r\nConnection: close\r\n",
 		    jobs[plan->job].id);
 		put_forwarded(visitor, plan);
-		bytes_print(
-		    out, "X-Mark: %x\r\nCookie: a=b; %s\r\n\r\n", visitor->mark, visitor->cookie);
+		bytes_print(out, "X-Mark: %x\r\nCookie: a=b; %s\r\n\r\n", visitor->request.mark,
+		    visitor->cookie);
 		return;
 	case VISIT_SIGN_OUT:
 		bytes_print(out,
@@ -454,23 +361,16 @@ on_act(struct alarm *alarm)
 		return;
 	visitor->visit = draw_visit(visitor);
 	draw_plan(visitor, &plan);
-	exchange = exchanges_add(&visitor->world->exchanges, &visitor->mark);
+	exchange = exchanges_add(&visitor->world->exchanges, &visitor->request.mark);
 	exchange->plan = plan;
 	exchange->sent_ns = schedule_now_ns();
 	if (visitor->visit == VISIT_BROWSE)
 		exchange->session_ends_ns = visitor->session_ends_ns;
-	trace_event(visitor->host.name, "visits", visitor->mark, visitor->visit);
+	trace_event(visitor->host.name, "visits", visitor->request.mark, visitor->visit);
 	port = visitor->visit == VISIT_REDIRECT	   ? GATEWAY_PORT_REDIRECT
 	       : visitor->visit == VISIT_AUTHORIZE ? GATEWAY_PORT_AUTHORIZE
 						   : GATEWAY_PORT;
-	visitor->end =
-	    end_connect(&visitor->host, (struct place){visitor->world->gateway.host.address, port});
-	visitor->end->owner = visitor;
-	visitor->end->changed = on_change;
-	visitor->text_len = 0;
-	visitor->marked = false;
-	message_begin(&visitor->message);
-	visitor->was = PART_HEAD;
+	one_request_begin(&visitor->request, &visitor->host, port);
 	put_request(visitor, &plan);
 }
 
@@ -484,6 +384,8 @@ visitor_start(struct visitor *visitor, struct world *world, unsigned number)
 	    visitor->guesses ? GUESSER_ADDRESS : TRUSTED_ADDRESS + number, world->seed);
 	visitor->host.rules = world->scenario.rules[RULES_CLIENT];
 	random_init(&visitor->random, world->seed, "visitor", number);
+	visitor->request = (struct one_request){
+	    .world = world, .answered = finish, .failed = failed, .violation = broken};
 	visitor->act.fire = on_act;
 	rest(visitor);
 }
@@ -497,6 +399,6 @@ visitor_stop(struct visitor *visitor)
 void
 visitor_check_ended(const struct visitor *visitor)
 {
-	if (visitor->mark != 0)
+	if (visitor->request.mark != 0)
 		violation(visitor, "a visit has no end");
 }

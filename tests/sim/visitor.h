@@ -6,8 +6,7 @@
 #ifndef SIM_VISITOR_H
 #define SIM_VISITOR_H
 
-#include "message.h"
-#include "stream.h"
+#include "one_request.h"
 
 struct world;
 
@@ -27,18 +26,12 @@ struct visitor {
 	struct world *world;
 	struct host host;
 	struct random random;
-	struct end *end; /* NULL: it has no connection */
+	struct one_request request;
 	struct alarm act;
-	struct bytes out;
-	struct message message;
-	enum message_part was;
-	bool marked, stopped;
+	bool stopped;
 	bool guesses; /* tokens */
 	bool asks;    /* as a proxy does: for each of many requests, whether it may pass */
 	enum visit visit;
-	uint32_t mark;	/* of the request that is under way; 0: there is none */
-	char text[600]; /* what the gateway itself says */
-	size_t text_len;
 	/* its session; "": it has none */
 	char cookie[VISITOR_COOKIE_MAX];
 	unsigned token, value;
