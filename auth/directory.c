@@ -9,7 +9,7 @@
 
 static const struct directory_answer unknown = {.known = RECORD_UNKNOWN};
 
-/* It reads nothing but the first line of the entry. */
+/* Reads only the first cache line of the entry. */
 static struct directory_answer
 answer_of(struct directory_entry *entry)
 {

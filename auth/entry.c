@@ -218,7 +218,10 @@ make_room(struct directory *directory, uint64_t now_ms)
 	return false;
 }
 
-/* Copy the id, as much as fits into the first line, and as a whole if that is not all. */
+/*
+ * Copy as much of the id as fits into the first line; a longer one also as a whole to memory of its
+ * own. False when memory is short.
+ */
 static bool
 set_id(struct directory_entry *entry, struct slice id)
 {

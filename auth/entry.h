@@ -27,30 +27,30 @@ struct entry_times {
 	struct directory_entry *entry;
 	struct deadline end;  /* in the list `fresh`: when the record's time to live ends */
 	struct deadline turn; /* when decisions on its token change, on the wall clock */
-	LIST_ENTRY(entry_times) timed; /* with a token that has such moments */
-	bool is_timed;		       /* it is in that list */
+	LIST_ENTRY(entry_times) timed; /* in the directory's list of the same name */
+	bool is_timed;		       /* it is in that list: watched, with such a token */
 };
 
-/* What is kept of a token's record in place of the record, if it has nothing else of note. */
+/* What is kept of most tokens in place of the record (kept.c). */
 struct kept_token;
 
 #define ENTRY_INLINE 48 /* bytes of an id: a UUID fits */
 
 /*
- * What is known of a record. A token's hash and selector lie in the entry's first line, and the
- * rest in `token` or `record`.
+ * What is known of a record. Of a token that is kept without its record, the hash lies in the
+ * entry's first line, the selector in `labels` and the rest in `token`.
  */
 struct entry_content {
 	const struct label_set *labels; /* a token's selector or a job's labels (label_sets.h) */
-	struct record *record;		/* with RECORD_KNOWN, unless */
-	struct kept_token *token;	/* this is not NULL */
+	struct record *record;		/* with RECORD_KNOWN one of these two is set: */
+	struct kept_token *token;	/* the record, or what is kept of it */
 };
 
 /*
  * An entry for one token, job or sign-in. All but idle ones are in one list of its directory, the
  * one that entry_home returns. So members on which entry_home depends change only between
  * entry_leave and entry_join. The first cache line has all that most decisions read, the second
- * what a request that is allowed reads besides.
+ * what a request that is allowed needs, too.
  */
 struct directory_entry {
 	union {
@@ -98,7 +98,8 @@ struct directory_entry {
 
 _Static_assert(offsetof(struct directory_entry, watches) == 64, "the first cache line");
 _Static_assert(sizeof(struct directory_entry) == 192, "three cache lines");
-_Static_assert(RECORD_CACHED_KINDS <= UINT8_MAX && RECORD_KNOWN < 4, "they fit");
+_Static_assert(
+    RECORD_CACHED_KINDS <= UINT8_MAX && RECORD_KNOWN < 4, "they fit into uint8_t and 2 bits");
 
 #define STAMP_MAX 15
 
@@ -162,7 +163,7 @@ entry_id(const struct directory_entry *entry)
 	return (struct slice){is_long ? entry->long_id : entry->id_begin, entry->id_len};
 }
 
-/* The present stamp stands for this time from now on. */
+/* Let the present stamp stand for this time. */
 static inline void
 stamp_begin(struct directory *directory, uint64_t now_ms)
 {

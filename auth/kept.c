@@ -18,7 +18,7 @@ struct kept_token {
 
 _Static_assert(TOKEN_RATE_MAX < RATE_FITS && TOKEN_BURST_MAX < RATE_FITS &&
 		   TOKEN_CONCURRENCY_MAX < CONCURRENCY_FITS && TOKEN_NAME_MAX <= UINT8_MAX,
-    "they fit");
+    "they fit into the members of struct kept_token");
 
 /* A new member of a token is lost for workers unless it is kept, or is_plain looks at it. */
 _Static_assert(sizeof(struct token) == 264, "is the new member kept?");
@@ -54,7 +54,9 @@ kept_new(const struct token *token)
 	return kept;
 }
 
-/* What will be kept of a record. Where memory is short for less than the record, it is the record.
+/*
+ * What will be kept of a record. When memory is short for the smaller form, the record itself is
+ * kept.
  */
 static struct entry_content
 content_of(struct directory_entry *entry, struct record *record)
@@ -76,7 +78,7 @@ content_of(struct directory_entry *entry, struct record *record)
 	return (struct entry_content){.record = record};
 }
 
-/* Room for the moments of a record that has some. */
+/* Make room for the moments of a record that has some. False when memory is short. */
 static bool
 make_times(struct directory_entry *entry, const struct record *record)
 {

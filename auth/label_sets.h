@@ -12,7 +12,7 @@ struct label_sets {
 /* False when memory is short. key is secret: operators choose labels and selectors. */
 bool label_sets_init(struct label_sets *sets, const unsigned char key[16]);
 
-/* No set is in use any more. */
+/* Free the table; all sets must have been given back. */
 void label_sets_free(struct label_sets *sets);
 
 /*

@@ -40,8 +40,8 @@ bool seal_text(const struct seal *seal, const void *content, size_t len, char *o
 /*
  * Open a text into out, which has room for `len` bytes. False, with nothing usable written, when
  * the text was not sealed with these parameters or its content has another length (errno is
- * EBADMSG), or when OpenSSL is short of memory (ENOMEM). No second text
- * opens to the same nonce, content and tag: white space, padding and other alphabets are refused.
+ * EBADMSG), or when OpenSSL is short of memory (ENOMEM). No second text opens to the same nonce,
+ * content and tag: white space, padding and other alphabets are refused.
  */
 bool unseal_text(const struct seal *seal, struct slice text, void *out, size_t len);
 

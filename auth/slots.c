@@ -19,7 +19,7 @@
 #define FIRST_BYTES ((size_t)64 * 1024)
 #define HUGE_BYTES ((size_t)2 * 1024 * 1024)
 
-/* At the begin of a piece. */
+/* At the beginning of a piece. */
 struct piece {
 	struct piece *before;
 	size_t bytes;

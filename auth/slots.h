@@ -1,4 +1,4 @@
-/* slots.h - blocks of one size, each at the begin of a cache line, close to each other. */
+/* slots.h - blocks of one size, each at the beginning of a cache line, close to each other. */
 #ifndef JOBGATE_AUTH_SLOTS_H
 #define JOBGATE_AUTH_SLOTS_H
 
@@ -20,6 +20,8 @@ struct slots {
 
 /* A zeroed block; NULL when memory is short. */
 void *slots_take(struct slots *slots);
+
+/* Give back a block of slots_take. */
 void slots_give(struct slots *slots, void *block);
 
 /* Free all memory, also that of blocks which are in use. */

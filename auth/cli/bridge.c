@@ -1,4 +1,4 @@
-/* bridge.c - who may use the console's bridge, by the head of a request. */
+/* bridge.c - reads the head of a request, and judges it. */
 #include "auth/cli/bridge.h"
 
 #include <stdio.h>
@@ -9,7 +9,7 @@
 
 #include "jobgate/console.h"
 
-/* What the head says; the counts show fields that come twice. */
+/* What the head has; the counts show fields that come twice. */
 struct seen {
 	struct slice host, origin, site, authorization;
 	unsigned hosts, origins, sites, authorizations, lengths;
@@ -32,7 +32,7 @@ is_token(struct slice text)
 	return text.len > 0;
 }
 
-/* No control character, so neither a bare CR nor a bare LF. */
+/* No control character: a bare CR or LF would end the line for another parser. */
 static bool
 is_plain(struct slice text)
 {
@@ -105,8 +105,10 @@ take_fields(struct seen *seen, struct slice rest)
 		seen->malformed = true;
 }
 
-/* A path and a query of the bytes that the API's have: the third-party parser of the control
- * process reads them. */
+/*
+ * A path and a query of the bytes that those of the API have, and of no others: a third-party
+ * parser reads them in the control process.
+ */
 static bool
 is_target(struct slice text)
 {
@@ -144,7 +146,7 @@ is_ours(const struct bridge *bridge, struct slice origin)
 {
 	const struct slice scheme = SLICE("http://");
 
-	return origin.len > scheme.len && memcmp(origin.at, scheme.at, scheme.len) == 0 &&
+	return slice_starts_with(origin, scheme) &&
 	       slice_equal(slice_after(origin, scheme.len), slice_of(bridge->authority));
 }
 
@@ -159,19 +161,13 @@ has_key(const struct bridge *bridge, struct slice authorization)
 }
 
 static bool
-is_of(struct slice target, struct slice begin)
-{
-	return target.len >= begin.len && memcmp(target.at, begin.at, begin.len) == 0;
-}
-
-static bool
 changes(struct slice method)
 {
 	return slice_equal(method, SLICE("POST")) || slice_equal(method, SLICE("PATCH")) ||
 	       slice_equal(method, SLICE("DELETE"));
 }
 
-/* Where it goes, if its sender may do that. */
+/* Which request it is, before its sender is checked. */
 static enum bridge_verdict
 find(const struct bridge_request *request)
 {
@@ -183,7 +179,7 @@ find(const struct bridge_request *request)
 	    slice_equal(request->target, SLICE(BRIDGE_LINK_PATH)))
 		return BRIDGE_LINK;
 	if ((get || changes(request->method)) &&
-	    (is_of(request->target, SLICE("/v1/")) ||
+	    (slice_starts_with(request->target, SLICE("/v1/")) ||
 		slice_equal(request->target, SLICE("/readyz"))))
 		return BRIDGE_FORWARD;
 	return BRIDGE_NOT_FOUND;
@@ -203,7 +199,7 @@ bridge_judge(const struct bridge *bridge, struct slice head, struct bridge_reque
 	if (seen.malformed)
 		return BRIDGE_MALFORMED;
 	out->length = seen.length;
-	/* A page whose name leads to 127.0.0.1 (DNS rebinding) has its own name here. */
+	/* A page whose name was made to lead to 127.0.0.1 (DNS rebinding) sends that name. */
 	if (seen.hosts != 1 || !slice_equal(seen.host, slice_of(bridge->authority)))
 		return BRIDGE_WRONG_HOST;
 	verdict = find(out);
@@ -222,7 +218,7 @@ bridge_judge(const struct bridge *bridge, struct slice head, struct bridge_reque
 }
 
 bool
-bridge_open(struct bridge *bridge, const char *code)
+bridge_use_code(struct bridge *bridge, const char *code)
 {
 	bool good = bridge->code[0] != '\0' && code != NULL && strlen(code) == BRIDGE_SECRET_TEXT &&
 		    CRYPTO_memcmp(code, bridge->code, BRIDGE_SECRET_TEXT) == 0;

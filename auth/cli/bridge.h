@@ -1,4 +1,4 @@
-/* bridge.h - what the console's bridge makes of a request. Pure functions. */
+/* bridge.h - decides which requests `jobgate console` answers or passes on. No I/O. */
 #ifndef JOBGATE_CLI_BRIDGE_H
 #define JOBGATE_CLI_BRIDGE_H
 
@@ -22,7 +22,7 @@
 struct bridge {
 	char authority[32]; /* 127.0.0.1:port */
 	char key[BRIDGE_SECRET_TEXT + 1];
-	char code[BRIDGE_SECRET_TEXT + 1]; /* of the present link; "": it was used */
+	char code[BRIDGE_SECRET_TEXT + 1]; /* of the latest link; "": it was used */
 };
 
 enum bridge_verdict {
@@ -45,20 +45,19 @@ struct bridge_request {
 
 /*
  * Judge a head, from its first byte to the empty line. It must have the form of RFC 9112 exactly,
- * one Host with our own address, an Origin that is ours (always, unless the method is GET or HEAD),
- * and the key, except for the page and the link. *out is set unless the verdict is
- * BRIDGE_MALFORMED.
+ * one Host with our own address, an Origin that is ours (a GET may have none), and the key, except
+ * for the page and the link. *out is set unless the verdict is BRIDGE_MALFORMED.
  */
 enum bridge_verdict bridge_judge(
     const struct bridge *bridge, struct slice head, struct bridge_request *out);
 
-/* True when this is the code of the link, which then works no more. */
-bool bridge_open(struct bridge *bridge, const char *code);
+/* True when code (may be NULL) is that of the latest link. It is used up then. */
+bool bridge_use_code(struct bridge *bridge, const char *code);
 
-/* A new key or code; false when randomness is short. */
+/* Write a new random key or code, with a NUL. False when randomness is short. */
 bool bridge_secret(char out[BRIDGE_SECRET_TEXT + 1]);
 
-/* The status and the detail of a refusal. */
+/* The status and the detail (static) of a refusal; 200 and "" for the other verdicts. */
 unsigned bridge_status(enum bridge_verdict verdict);
 const char *bridge_detail(enum bridge_verdict verdict);
 

@@ -16,9 +16,9 @@
 #include "jobgate/console.h"
 
 #define IN_MAX (BRIDGE_HEAD_MAX + BRIDGE_CONTENT_MAX)
-#define OUT_MAX (64u << 10) /* of an answer that is passed on, piece by piece */
-#define REQUEST_MS 10000    /* a request has to be here by then, and our own answer gone */
-#define SERVER_S 10	    /* for the control API to take the request */
+#define OUT_MAX (64u << 10) /* bytes of an answer that is passed on, in one piece */
+#define REQUEST_MS 10000    /* for a request to come, and for an answer of our own to leave */
+#define SERVER_S 10	    /* seconds in which the control API must take the request */
 
 /* ---- our own answers ---- */
 
@@ -80,7 +80,7 @@ answer_link(struct bridge_connection *connection, struct slice content)
 {
 	struct bridge *bridge = &connection->setup->bridge;
 	json_t *body = json_loadb(content.at, content.len, 0, NULL);
-	bool good = bridge_open(bridge, json_string_value(json_object_get(body, "code")));
+	bool good = bridge_use_code(bridge, json_string_value(json_object_get(body, "code")));
 	char text[BRIDGE_SECRET_TEXT + 16];
 	bool ok;
 
@@ -101,14 +101,14 @@ static int
 dial(const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	const struct timeval patience = {.tv_sec = SERVER_S};
+	const struct timeval timeout = {.tv_sec = SERVER_S};
 	int fd;
 
 	if (strlen(path) >= sizeof(address.sun_path))
 		return -1;
 	strcpy(address.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) != 0 ||
+	if (fd >= 0 && (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) != 0 ||
 			   connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0 ||
 			   !peer_is_trusted(fd, path))) {
 		close(fd);
@@ -167,7 +167,8 @@ pass_on(struct bridge_connection *connection, const struct bridge_request *reque
 	if (connection->server >= 0)
 		close(connection->server);
 	connection->server = -1;
-	return refuse(connection, 503, "the gateway is not reached at its control socket");
+	return refuse(
+	    connection, 503, "the gateway cannot be reached at its control socket: is it running?");
 }
 
 /* ---- the request ---- */
@@ -182,7 +183,7 @@ begin(struct bridge_connection *connection, size_t head_len)
 
 	if (verdict == BRIDGE_PAGE || verdict == BRIDGE_LINK || verdict == BRIDGE_FORWARD) {
 		if (content.len < request.length)
-			return true; /* the rest comes */
+			return true; /* the rest will come */
 		content.len = request.length;
 	}
 	switch (verdict) {
@@ -270,7 +271,7 @@ bridge_connection_go_on(struct bridge_connection *connection, const struct pollf
 
 	if (!relays && clock_ms(CLOCK_MONOTONIC) - connection->since_ms > REQUEST_MS)
 		return false;
-	/* It has left. POLLRDHUP is asked for only while its answer is awaited. */
+	/* The browser has left. POLLRDHUP is asked for only while the API's answer is awaited. */
 	if ((fds[0].revents & (POLLERR | POLLHUP | POLLNVAL | POLLRDHUP)) != 0)
 		return false;
 	if (connection->out_len > 0)

@@ -1,4 +1,4 @@
-/* console.c - jobgate console: serves the console on this machine, for the one who runs it. */
+/* console.c - jobgate console: serves the console on this machine, for the user who runs it. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 #include "auth/cli/command.h"
 #include "jobgate/clock.h"
 
-/* Of all users of this machine together: the oldest that has not shown the key gives way. */
+/* At most so many at a time, of all users of this machine: the oldest without the key is closed. */
 #define CONNECTIONS_MAX 64
 #define LINK_MAX 160
 
@@ -29,12 +29,12 @@ struct console {
 	int listening, signals;
 	bool reads_terminal;
 	struct bridge_connection *connections[CONNECTIONS_MAX];
-	char file[192]; /* which leads the browser to the link; "": there is none */
+	char file[192]; /* a page that leads the browser to the link; "": there is none */
 };
 
 /* ---- the link ---- */
 
-/* A browser's arguments are no place for a secret: each user can read them. So it opens a file. */
+/* Each user can read a browser's arguments. So the browser opens a file that only we can read. */
 static bool
 write_file(struct console *console, const char *link)
 {
@@ -128,7 +128,7 @@ drop(struct console *console, size_t i)
 	console->connections[i] = NULL;
 }
 
-/* A free place; connections without the key must not keep the operator's own out. */
+/* A free place. Connections without the key must not keep out the operator's own. */
 static size_t
 find_place(struct console *console)
 {
@@ -160,7 +160,7 @@ take(struct console *console)
 		close(fd);
 }
 
-/* Enter is another link. The end of standard input is none, and means nothing. */
+/* Enter asks for another link. At the end of standard input the console goes on without it. */
 static int
 read_terminal(struct console *console)
 {
@@ -173,7 +173,7 @@ read_terminal(struct console *console)
 								  : CLI_OK;
 }
 
-/* Wait for the next events. */
+/* Wait for the next events, and handle them. */
 static int
 turn(struct console *console, bool *ended)
 {
@@ -220,7 +220,7 @@ listen_here(struct console *console)
 	return true;
 }
 
-/* Signals end the command in its own time, so that the file with the link goes, too. */
+/* Signals are read with the other events, so that the file with the link is removed at the end. */
 static bool
 hold_signals(struct console *console)
 {
@@ -263,12 +263,12 @@ console_run(struct command_context *context)
 	int result;
 
 	if (console.setup.socket == NULL) {
-		fputs("jobgate: this control API is no Unix socket, so its console is not served "
-		      "here: open /console at its address in a browser\n",
+		fputs("jobgate: jobgate console serves only a control API at a Unix socket: open "
+		      "/console at the address of this one in a browser\n",
 		    stderr);
 		return CLI_USAGE;
 	}
-	/* Whatever is wrong with the socket or the token is said now, not in the browser. */
+	/* What is wrong with the socket or the token is said here, not in the browser. */
 	result = command_call(context, "GET", "/v1/jobs?limit=1", NULL, &answer);
 	answer_clear(&answer);
 	if (result == CLI_OK)

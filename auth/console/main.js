@@ -4,7 +4,7 @@ const REFRESH_MS = 2000;
 const REFRESH_LIVE_MS = 60000; // of tokens and jobs, whose changes come by themselves: only their last use does not
 const LOG_MAX = 100;
 
-let signIn = null;  // of this page, or nobody's
+let signIn = null;  // null: signed out
 let me = null;      // the operator's own token, without its value
 let list = null;    // one of LISTS
 let known = null;   // what the list had last: key -> item; null: not read yet
@@ -229,7 +229,7 @@ async function keepReading(number) {
 	}
 }
 
-// A page that nobody sees asks for nothing.
+// A page that is not visible asks for nothing.
 function visible() {
 	return new Promise((done) => {
 		if (!document.hidden)

@@ -5,7 +5,7 @@
 #include "auth/control/authorize_state.h"
 #include "auth/moment.h"
 
-/* What the question is about: "job a", or "port 9000 of job a". */
+/* Bytes of what the question is about, with the NUL: "job a", or "port 9000 of job a". */
 #define SUBJECT_MAX (JOB_ID_MAX + sizeof("port 65535 of job "))
 
 static void

@@ -85,7 +85,7 @@ struct call {
 	/* Sends the reply, if the client is still there, and frees the call. Takes the content. */
 	void (*send)(struct call *call, const struct reply *reply);
 	/*
-	 * True when nobody can read the answer any more, so that long work for it may end early.
+	 * True when the answer cannot be read any more, so that long work for it may end early.
 	 * NULL: not known.
 	 */
 	bool (*has_left)(const struct call *call);

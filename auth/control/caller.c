@@ -37,7 +37,7 @@ challenge_make(const char *realm, const char *error)
 	return text;
 }
 
-/* The token is checked again after a change, too, before its caller learns what became of it. */
+/* The token is checked again after a change, before the caller sees its result. */
 static const char *
 change_made(const struct call *call)
 {

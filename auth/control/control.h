@@ -30,8 +30,10 @@ struct control_setup {
 	void *observe_ctx; /* the ctx of ready, metrics, beat, uses_take, hands_over and workers */
 	/* False, with a sentence in why, while the gateway cannot serve; NULL: no such check. */
 	bool (*ready)(void *ctx, char *why, size_t cap);
-	/* The text of /metrics, as OpenMetrics or in the text form of Prometheus, which the caller
-	 * frees. NULL: there is none. */
+	/*
+	 * The text of /metrics, as OpenMetrics or in the text form of Prometheus, which the caller
+	 * frees. NULL: there is none.
+	 */
 	char *(*metrics)(void *ctx, bool openmetrics);
 	/*
 	 * Takes up to `most` uses of tokens that workers have noted, into out; returns how many.

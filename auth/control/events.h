@@ -36,7 +36,7 @@ struct events *events_new(struct event_base *base, struct control *control);
 
 /*
  * A record was shown to a caller in a list or alone: a reader is told when it is gone, if it was in
- * the reader's scope. Costs nothing while nobody reads.
+ * the reader's scope. Costs nothing while there is no reader.
  */
 void events_shown(struct events *events, const struct record *record);
 

@@ -112,7 +112,7 @@ got_record(void *ctx, enum store_result result, const struct record *record)
 		events_tell_missed(events, MISSED_RECORDS);
 	}
 	known_read(events->known, one);
-	if (events->feed == NULL) /* nobody reads any more */
+	if (events->feed == NULL) /* there is no reader any more */
 		events_unfollow(events);
 	else
 		read_more(events);

@@ -40,7 +40,7 @@ struct events {
 	struct control *control;
 	struct event *tick;
 	TAILQ_HEAD(, reader) readers;
-	struct store_feed *feed; /* NULL while nobody reads */
+	struct store_feed *feed; /* NULL while there is no reader */
 	struct known *known;	 /* likewise */
 	unsigned reading;	 /* records that are being read */
 	bool starts_reads;

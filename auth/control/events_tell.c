@@ -116,7 +116,7 @@ reader_keep_alive(struct reader *reader, uint64_t now_ms)
 {
 	if (reader->missed != 0 && reader->started)
 		reader_missed(reader, 0);
-	/* told_ms may be later than now_ms, which is of the beginning of the tick. */
+	/* told_ms may be later than now_ms, the time at which the tick began. */
 	if (now_ms < reader->told_ms + ALIVE_MS || unsent(reader) > 0)
 		return;
 	reader->told_ms = now_ms;

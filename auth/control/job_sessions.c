@@ -1,4 +1,4 @@
-/* job_sessions.c - asks all workers, for so many jobs at a time, how many sessions these have. */
+/* job_sessions.c - asks all workers how many sessions jobs have, SESSION_JOBS_MAX at a time. */
 #include "auth/control/job_sessions.h"
 
 #include <stdlib.h>
@@ -44,7 +44,7 @@ fill(struct job_sessions *sessions)
 		    sizeof(sessions->batch.ids[i]));
 }
 
-/* The next batch; or all are counted. */
+/* Ask for the next batch, or end: all are counted. */
 static void
 ask(struct job_sessions *sessions)
 {

@@ -13,13 +13,13 @@ struct job_count {
 
 enum job_sessions_result {
 	JOB_SESSIONS_COUNTED, /* all of them */
-	JOB_SESSIONS_SILENT,  /* some workers did not answer: no count is of use */
+	JOB_SESSIONS_SILENT,  /* some workers did not answer: all counts may be too low */
 	JOB_SESSIONS_BUSY,    /* too many callers count now */
 };
 
 /*
- * A count for one call: in its own state, so that it lives until the call is answered. Its memory
- * is that of the jobs: no session is kept.
+ * A count for one call, in the call's state, so that it lives until the call is answered. It grows
+ * with the jobs, not with their sessions.
  */
 struct job_sessions {
 	struct session_question question;
@@ -31,12 +31,15 @@ struct job_sessions {
 	void (*counted)(struct call *call, enum job_sessions_result result);
 };
 
-/* Answer the call with the view of a job, and how many sessions it has; takes the view. */
+/*
+ * Answer the call with the view of a job and the number of its sessions (null if that is not
+ * known). Takes the view; with NULL, memory is short.
+ */
 void job_sessions_answer(struct call *call, struct slice job, json_t *view);
 
 /*
- * Count the sessions at these jobs, which are within the caller's scope, then call counted, once.
- * It may be called from within; the call may end in it. The jobs stay the caller's.
+ * Count the sessions at these jobs, which are within the caller's scope, and call counted once,
+ * perhaps before this returns. Counted may end the call. The jobs stay the caller's.
  */
 void job_sessions_count(struct job_sessions *sessions, struct call *call, struct job_count *jobs,
     size_t count, void (*counted)(struct call *call, enum job_sessions_result result));

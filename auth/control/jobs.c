@@ -154,7 +154,7 @@ check_urls(struct call *call, const struct record_input *input)
 }
 
 /*
- * Only operators without a scope may let everyone in; whoever may change the job may end that. As
+ * Only operators without a scope may let everyone in; all that may change the job may end that. As
  * for check_url, a local caller is not refused. False after answering.
  */
 static bool
@@ -311,12 +311,12 @@ adds(const struct record_input *patch)
 }
 
 /*
- * True when the patch changes where a job's requests go, and leaves the job public if it is.
- * Strangers reach what a public job has behind it, so only operators that may make a job public
- * change this.
+ * True when the caller has a scope and the patch changes where the job's requests go, without
+ * ending public access. Requests without a token reach what is behind a public job, so only
+ * operators that may make a job public may change this.
  */
 static bool
-leads_strangers(const struct call *call, const struct record_input *patch)
+redirects_public(const struct call *call, const struct record_input *patch)
 {
 	return call->scope.count > 0 && !has(patch->removed, JOB_FIELD_ACCESS) &&
 	       (has(patch->given, JOB_FIELD_URL) || patch->port_count > 0);
@@ -345,7 +345,7 @@ jobs_patch(struct call *call)
 	store_job_patch(control->store, call->id, &call->scope,
 	    &(struct store_job_patch){
 		.leaves_scope = scope_left_by(&call->scope, &input),
-		.not_of_public = leads_strangers(call, &input),
+		.not_of_public = redirects_public(call, &input),
 		.record = &input.record,
 		.given = input.given,
 		.removed = input.removed,

@@ -15,7 +15,7 @@ struct known {
 	size_t count, bytes, queued;
 };
 
-/* FNV-1a. Ids that somebody chooses to lie in one bucket make at most KNOWN_MAX of them. */
+/* FNV-1a. Ids that are chosen to lie in one bucket make at most KNOWN_MAX of them. */
 static size_t
 bucket_of(enum record_kind kind, struct slice id)
 {

@@ -22,9 +22,9 @@ struct listing {
 	struct record *job; /* tokens: only those that reach it; NULL: all */
 	struct page page;
 	size_t count;			   /* items of the page */
-	struct page_item *items;	   /* jobs: these items, and */
-	struct job_count *jobs;		   /* what runs at them */
-	struct job_sessions sessions;	   /* which is counted when the page is complete */
+	struct page_item *items;	   /* of jobs: where each is in the page */
+	struct job_count *jobs;		   /* of jobs: what runs at each */
+	struct job_sessions sessions;	   /* counts that once the page is complete */
 	struct store_cursor last;	   /* the place of the last item */
 	char cursor[CURSOR_TEXT_MAX];	   /* of the next page; "": there is none */
 	unsigned char key[CURSOR_KEY_LEN]; /* for cursors, with a scope */
@@ -89,9 +89,8 @@ list_counted(struct call *call, enum job_sessions_result result)
 		    "try again in a second");
 	else
 		call_refuse(call, 503, NULL,
-		    "%u workers did not answer, so it is not known which jobs are idle: repeat the "
-		    "request",
-		    listing->sessions.question.silent);
+		    "not all workers answered, so it is not known which jobs are idle: repeat the "
+		    "request");
 }
 
 /* End the page. The next page begins at cursor; NULL: there is none. */

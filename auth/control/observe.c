@@ -40,6 +40,6 @@ observe_metrics(struct call *call)
 		call_refuse(call, 404, NULL, "there are no metrics here");
 	else
 		call_answer_text(call, 200,
-		    call->takes_openmetrics ? OPENMETRICS_CONTENT : PROMETHEUS_CONTENT,
+		    call->takes_openmetrics ? OPENMETRICS_CONTENT_TYPE : PROMETHEUS_CONTENT_TYPE,
 		    control->setup->metrics(control->setup->observe_ctx, call->takes_openmetrics));
 }

@@ -20,7 +20,7 @@ enum page_result { PAGE_ADDED, PAGE_FULL, PAGE_FAILED };
 /* Where the text of an item is in its page, and what is to become of it (page_replace). */
 struct page_item {
 	size_t begin, end;
-	bool has_number; /* `number` replaces the null that its last member is */
+	bool has_number; /* its last member is null: `number` takes its place */
 	bool is_left_out;
 	uint64_t number;
 };
@@ -32,8 +32,8 @@ struct page_item {
 enum page_result page_add(struct page *page, const json_t *item, struct page_item *placed);
 
 /*
- * Write the numbers of the items, which are all of the page in their order, and leave some out.
- * Before page_end; the page may become longer than PAGE_BYTES by the digits. False when memory is
+ * Write the numbers of the items, and leave some items out. `items` has all of the page, in their
+ * order. Before page_end; the digits may make the page longer than PAGE_BYTES. False when memory is
  * short; the page stays as it is.
  */
 bool page_replace(struct page *page, const struct page_item *items, size_t count);

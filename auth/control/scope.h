@@ -14,7 +14,7 @@ bool scope_has(const struct label_set *scope, const struct record *record);
 
 /*
  * True when the scopes have a label in common. Operators that a scoped operator has created all
- * have its labels, so whoever makes many tokens is known by this.
+ * have its labels, so an operator that makes many tokens is known by this.
  */
 bool scope_shares(const struct label_set *a, const struct label_set *b);
 

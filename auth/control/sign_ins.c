@@ -84,8 +84,8 @@ deleted(void *ctx, enum store_result result, const struct record *none)
 
 /*
  * The worker has left before its answer: the browser's request was ended, by itself or by an
- * operator. Nobody will have this sign-in, so it ends. (A worker that leaves later than this has
- * read that the sign-in is there.)
+ * operator. No browser will have this sign-in, so it ends. (A worker that leaves later than this
+ * has read that the sign-in is there.)
  */
 static void
 created(void *ctx, enum store_result result, const struct record *none)

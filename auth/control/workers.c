@@ -18,7 +18,7 @@
 #define QUESTIONS_SCOPED_MAX 8	/* of these, of tokens with a label selector */
 #define QUESTIONS_RELATED_MAX 4 /* of these, of such with a label in common */
 
-/* Of those that count, of callers with tokens; they are put among the others. */
+/* Of questions that count, by callers with tokens; they wait in the same queue as the others. */
 #define COUNTS_MAX 16
 #define COUNTS_SCOPED_MAX 8
 #define COUNTS_OF_TOKEN_MAX 4

@@ -29,8 +29,8 @@ struct session_question {
 	const struct label_set *scope; /* that token's selector, which outlives the question; or
 					  NULL */
 	/*
-	 * True when nobody waits for the answer any more: no other worker is asked, and those count
-	 * as silent. NULL: somebody does.
+	 * True when the answer is not waited for any more: no other worker is asked, and those
+	 * count as silent. NULL: it is always waited for.
 	 */
 	bool (*is_abandoned)(const struct session_question *question);
 	/* The jobs whose sessions are counted, and where the counts are added; NULL: none are. */
@@ -75,8 +75,10 @@ void workers_ask(struct workers *workers, struct session_question *question);
  */
 bool workers_are_busy(const struct workers *workers, const struct session_question *question);
 
-/* The same for a question that counts: a token may have several of them, and they take no room from
- * others. */
+/*
+ * The same for a question that counts. These have limits of their own, and a token may have
+ * several.
+ */
 bool workers_count_too_much(const struct workers *workers, const struct session_question *question);
 
 /* What those who watch are told. Only `worker` may be called from within the functions of this

@@ -45,7 +45,7 @@ struct workers {
 	uint32_t last;				  /* the worker that was asked last */
 	bool none_asked;			  /* none yet */
 	uint32_t orders;
-	struct workers_watcher watcher; /* functions are NULL: nobody watches */
+	struct workers_watcher watcher; /* functions are NULL: there is none */
 	struct watch_slot slots[SESSION_SLOTS];
 	uint32_t watches; /* orders to watch that were given so far */
 };

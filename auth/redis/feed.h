@@ -1,4 +1,4 @@
-/* feed.h - tells which tokens and jobs change in the store, whoever changes them. */
+/* feed.h - tells which tokens and jobs change in the store, by any program. */
 #ifndef JOBGATE_REDIS_FEED_H
 #define JOBGATE_REDIS_FEED_H
 

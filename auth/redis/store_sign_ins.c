@@ -67,7 +67,7 @@ static const char script_add_code[] =
     "return redis.call('SET', KEYS[2], ARGV[1], 'NX', 'EX', ARGV[2]) and 1 or 0\n";
 
 /*
- * KEYS: the code, the sign-in. ARGV: id. It works once, for whoever asks first, and only while its
+ * KEYS: the code, the sign-in. ARGV: id. It works once, for the first call, and only while its
  * sign-in is there. Returns 1, 0 if it is another sign-in's, -1 if there is none.
  */
 static const char script_take_code[] =

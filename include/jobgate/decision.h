@@ -91,11 +91,13 @@ enum knowledge {
 
 /*
  * All that a decision needs of a token that does not expire, has no grace and is not limited to
- * addresses: of most tokens. Its owner keeps it in one cache line, and the rest elsewhere.
+ * addresses. Most tokens are such. The directory keeps a card in one cache line, and the rest of
+ * the token elsewhere, so that most decisions touch no other memory. It owns what the pointers lead
+ * to.
  */
 struct token_card {
-	const char *id;		   /* TOKEN_ID_LEN */
-	const unsigned char *hash; /* NULL: there is no card */
+	const char *id;		   /* TOKEN_ID_LEN bytes */
+	const unsigned char *hash; /* TOKEN_HASH_LEN bytes; NULL: there is no card */
 	const struct label_set *selector;
 };
 
@@ -114,13 +116,14 @@ struct evidence {
 	uint64_t version;
 	unsigned char mark[TOKEN_MARK_LEN]; /* the first bytes of its hash */
 	enum knowledge token_known;	    /* read only when the bearer is formed */
-	const struct token *token;	    /* with RECORD_KNOWN, unless */
-	struct token_card card; /* has all that a decision on a Bearer credential needs of it */
+	/* With RECORD_KNOWN. May be NULL where `card` is enough: for a Bearer credential. */
+	const struct token *token;
+	struct token_card card; /* all of the token that a decision needs, or hash NULL */
 	bool names_control;	/* the host is the control API's, so it names no job */
 	bool names_job;		/* the host or the path names a job */
 	enum knowledge job_known;
-	const struct job *job;		/* with RECORD_KNOWN, unless */
-	const struct label_set *labels; /* are not NULL: those of a job that has a URL */
+	const struct job *job; /* with RECORD_KNOWN; may be NULL where `labels` are enough */
+	const struct label_set *labels; /* of a job that has a URL; or NULL */
 	/*
 	 * Without a credential of ours: the job was looked up, because the store lists it as
 	 * public. Its record says whether it is.

@@ -105,26 +105,30 @@ struct directory_watch {
 };
 
 /*
- * What is known now. The card and the labels, and what jg_directory_token, _job and _sign_in return
- * of the entry, are valid until control returns to the event loop.
+ * What is known now. The directory owns the entry, the card, the labels, and what
+ * jg_directory_token, _job and _sign_in return; all are valid until control returns to the event
+ * loop.
  */
 struct directory_answer {
 	bool pending;	      /* a read is under way: the waiter will be called */
 	bool broken;	      /* RECORD_ABSENT: there is a record, but it breaks the rules */
 	enum knowledge known; /* valid when not pending */
 	struct directory_entry *entry; /* to watch; NULL with RECORD_UNKNOWN */
-	/* Of most tokens all that a decision needs, and of a job with a URL its labels (struct
-	 * evidence). */
+	/* As in struct evidence; hash and labels are NULL where a decision needs the record. */
 	struct token_card card;
 	const struct label_set *labels;
-	/* From jg_directory_watched: when the store last reported a change of it; 0: never. */
+	/*
+	 * Only from jg_directory_watched: when the store last reported a change of it, on the clock
+	 * of now_ms; 0: never.
+	 */
 	uint64_t changed_ms;
 };
 
 /*
- * The record of an entry with RECORD_KNOWN, of the kind that was looked up. Returns room after
- * filling it in, or a record; what no decision needs may be missing from a token: when it was
- * created, changed and used last, by whom, and whether it was minted.
+ * The record of an entry with RECORD_KNOWN, of the kind that was looked up. jg_directory_token may
+ * write the token to room and return room, so keep that as long as the token. Members that no
+ * worker needs may be empty in a token: created_at, updated_at, created_by, last_used_ms and
+ * minted.
  */
 const struct token *jg_directory_token(const struct directory_entry *entry, struct token *room);
 const struct job *jg_directory_job(const struct directory_entry *entry);
@@ -178,7 +182,8 @@ struct directory_answer jg_directory_watched(
  * has passed, look-ups do not use the record any more. It is read again for its watchers, because
  * the store may report its end late or never; if no answer comes within 100 ms, they are told. A
  * reply that was overtaken by an invalidation does not enter the cache: the record is read again if
- * it is still waited for or watched. When memory is short for it, the answer is as FEED_FAILED.
+ * it is still waited for or watched. When memory is short for the record, it counts as
+ * FEED_FAILED.
  */
 void jg_directory_feed(struct directory *directory, struct directory_entry *entry, enum feed feed,
     struct record *record, uint64_t now_ms);

@@ -72,7 +72,7 @@ struct job {
 	struct slice affinity; /* "cookie": browsers stay at one replica; empty: they do not */
 	struct slice health;   /* the path by which replicas are checked; empty: they are not */
 	struct job_ports ports;
-	struct slice access; /* "public": everyone may pass; empty: whoever has a token for it */
+	struct slice access; /* "public": everyone may pass; empty: only with a token for it */
 	struct slice created_at, updated_at; /* RFC 3339, UTC; may be empty */
 	/*
 	 * Seconds after which the record expires unless its lease is renewed; 0: it stays. Redis
@@ -86,8 +86,8 @@ struct job {
 	uint64_t last_request_ms;
 	bool use_unknown; /* the store did not let it be read */
 	/*
-	 * One more than the sessions that run at the job at this gateway; 0: not counted. Only the
-	 * control API counts them.
+	 * The number of sessions that run at the job at this gateway, plus one; 0: not counted.
+	 * Only the control API counts them.
 	 */
 	uint64_t sessions;
 };

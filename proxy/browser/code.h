@@ -46,7 +46,7 @@ bool code_seal(const unsigned char key[SESSION_KEY_LEN], const struct code_site 
  * Open a code. False, with nothing usable written, when it was not sealed with this key for this
  * site, or has expired: such a code needs no question to the store. True does not say that it is
  * unused, nor that the browser which brings it has asked for it (code_is_for). Use it up in any
- * case: whoever learns it later must find it useless.
+ * case: it must be of no use to those who learn it later.
  */
 bool code_open(const unsigned char key[SESSION_KEY_LEN], const struct code_site *site,
     struct slice text, int64_t now_s, struct code *out);

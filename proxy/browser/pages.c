@@ -30,7 +30,7 @@ pages_show(const struct local_call *call, struct local_answer *answer, enum outc
 	answer->title = page->title;
 	answer->detail = page->message;
 	if (page->action != NULL && answer->policy.len == 0)
-		answer->policy = slice_of(page_policy); /* nobody may frame a form */
+		answer->policy = slice_of(page_policy); /* no page may frame a form */
 	answer->page = (struct slice){call->room, page_write(page, call->room, PAGE_MAX)};
 	return LOCAL_ANSWER;
 }

@@ -32,7 +32,7 @@ sign_in_page(const struct local_call *call, struct slice message, struct slice t
 	    .to = to};
 }
 
-/* Nobody pastes a token in a frame: they do not see whose page it is. */
+/* No token is pasted in a frame: people cannot see there whose page it is. */
 static struct page
 framed_page(const struct local_call *call, struct slice to)
 {

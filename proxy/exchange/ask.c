@@ -64,7 +64,7 @@ void
 exchange_ask(struct exchange *exchange, const struct local_handler *handler,
     const struct request *request, const struct local_answer *answer)
 {
-	/* Content that nobody reads would go to the control process. */
+	/* Content that has no reader would go to the control process. */
 	if (request != NULL && has_content(request)) {
 		exchange_fail(exchange, OUTCOME_BAD_REQUEST, 400, SLICE("Bad request"),
 		    SLICE("This request must have no content."));

@@ -70,8 +70,8 @@ struct exchange_context {
 	LIST_HEAD(, running) running; /* all exchanges that have not ended, the youngest first */
 	uint64_t serials;	      /* of the youngest one */
 	struct running_walk *walk;    /* over them (running.h), or NULL */
-	struct running_watch *watch;  /* of those that begin and end; NULL: nobody watches */
-	uint32_t watch_orders;	      /* given so far */
+	struct running_watch *watch;  /* of those that begin and end; NULL: no slot is watched */
+	uint32_t watch_orders;	      /* orders to watch, so far */
 
 	uint64_t job_minute; /* of the last use that was noted of a sidecar's job */
 

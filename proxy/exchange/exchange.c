@@ -146,9 +146,9 @@ exchange_count_job(const struct exchange *exchange)
 		    context->options.jobs_max, &use);
 }
 
-/* A trace that its sender does not record would lead to nothing. */
+/* Only for a trace that its sender records: the id of another one would lead to nothing. */
 __attribute__((noinline)) static void
-exchange_leave_trace(const struct exchange *exchange)
+exchange_note_exemplar(const struct exchange *exchange)
 {
 	uint64_t us = exchange_age_us(exchange);
 
@@ -182,7 +182,7 @@ exchange_count(const struct exchange *exchange, enum outcome outcome)
 	}
 	histogram_add(&stats->timed[TIMED_TOTAL], exchange_age_us(exchange));
 	if (exchange->traced && exchange->trace.sampled)
-		exchange_leave_trace(exchange);
+		exchange_note_exemplar(exchange);
 }
 
 void

@@ -172,7 +172,7 @@ struct exchange {
 	char token_id[TOKEN_ID_LEN];
 	char method[LOG_METHOD_MAX], host[LOG_HOST_MAX], path[LOG_PATH_MAX];
 	struct trace trace;
-	struct told told; /* while somebody watches */
+	struct told told; /* set only while a slot is watched */
 };
 
 /* Room for records that are not in the cache in the form that is needed. */

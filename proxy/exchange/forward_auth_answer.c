@@ -44,9 +44,9 @@ answer_cookies(const struct fields *fields, struct writer *room, struct local_re
 }
 
 /*
- * With an empty field servers refuse a WebSocket, and Envoy would send one: so a request without
- * the field gets none. But Caddy 2.6, which asks with X-Forwarded-Uri, would send the name of its
- * placeholder in place of a field that the answer does not have.
+ * Servers refuse a WebSocket whose field is empty, and Envoy would send an empty one: so a request
+ * without the field gets none. But where the answer has no field, Caddy 2.6 sends the name of its
+ * placeholder. It asks with X-Forwarded-Uri, so such a question always gets the field.
  */
 static bool
 answer_subprotocols(const struct fields *fields, struct writer *room, struct local_reply *reply)

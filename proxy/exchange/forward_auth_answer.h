@@ -8,9 +8,9 @@
 /*
  * The other proxy forwards the request, so it has to take our credentials out. Add the fields
  * Authorization, Cookie and Sec-WebSocket-Protocol to the reply: the value that the job may see, or
- * an empty one, because some proxies keep the client's field where the answer has none. Only for a
- * request without Sec-WebSocket-Protocol some proxies get none. Texts that are put together are
- * written to room, which outlives the reply. False when they do not fit.
+ * an empty one, because some proxies keep the client's field where the answer has none. A request
+ * without Sec-WebSocket-Protocol gets none either, unless the question has X-Forwarded-Uri. Texts
+ * that are put together are written to room, which outlives the reply. False when they do not fit.
  */
 bool forward_auth_answer(const struct fields *fields, bool keep_authorization, struct writer *room,
     struct local_reply *reply);

@@ -137,7 +137,7 @@ advice(unsigned status, struct slice title)
 {
 	static const struct {
 		const char *title, *text;
-	} others[] = {
+	} by_title[] = {
 	    {"Address not allowed", "Use it from one of these addresses, or ask for a token "
 				    "without this limit."},
 	    {"Foreign origin", "Open the page at its own address, and try again there."},
@@ -145,9 +145,9 @@ advice(unsigned status, struct slice title)
 	    {"Not found", "Check the address."},
 	};
 
-	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-		if (slice_equal(title, slice_of(others[i].title)))
-			return slice_of(others[i].text);
+	for (size_t i = 0; i < sizeof(by_title) / sizeof(by_title[0]); i++)
+		if (slice_equal(title, slice_of(by_title[i].title)))
+			return slice_of(by_title[i].text);
 	switch (status) {
 	case 403:
 		return SLICE("Ask the person who runs this job for a token that reaches it.");

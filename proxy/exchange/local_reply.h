@@ -37,8 +37,8 @@ struct reply_form {
 	struct slice job;	   /* whose page it is, as the client named it; or empty */
 	struct slice frame_policy; /* the policy of a page that some pages may frame; or empty */
 	bool html;		   /* the client prefers a page */
-	bool waits;		   /* the page checks again by itself: it shows no mistake */
-	bool head;		   /* the request was HEAD: the content itself is not sent */
+	bool waits; /* the page checks again by itself, so it is not shown as an error */
+	bool head;  /* the request was HEAD: the content itself is not sent */
 };
 
 /*

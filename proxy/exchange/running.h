@@ -22,8 +22,10 @@ struct running_walk;
 struct running_walk *running_walk_new(
     struct exchange_context *context, const struct session_order *order);
 
-/* The same, to count the sessions at each of these jobs; it never finds a session. NULL when memory
- * is short. */
+/*
+ * Begin a walk that only counts the sessions at each of these jobs: running_walk_next never returns
+ * RUNNING_FOUND. NULL when memory is short.
+ */
 struct running_walk *running_count_new(
     struct exchange_context *context, const struct session_jobs *jobs);
 
@@ -50,8 +52,8 @@ typedef bool running_tell_fn(void *ctx, const struct session_event *event);
 
 /*
  * Carry out an order to watch: until it is taken back, or running_watch_free, sessions that begin
- * and end are told, at most SESSION_EVENTS_MAX in a second. While nobody watches, an exchange pays
- * two comparisons for this. False: the order is of no use, or memory is short.
+ * and end are told, at most SESSION_EVENTS_MAX in a second. While no slot is watched, an exchange
+ * pays two comparisons for this. False: the order is of no use, or memory is short.
  */
 bool running_watch(struct exchange_context *context, const struct session_order *order,
     running_tell_fn *tell, void *ctx);
@@ -59,7 +61,7 @@ bool running_watch(struct exchange_context *context, const struct session_order 
 /* Call it periodically: tells that some sessions could not be told. */
 void running_watch_look(struct exchange_context *context);
 
-/* Nobody watches any more. Before the context is freed. */
+/* No slot is watched any more. Before the context is freed. */
 void running_watch_free(struct exchange_context *context);
 
 #endif

@@ -40,7 +40,7 @@ const uint32_t *running_jobs_counts(const struct running_jobs *jobs);
 struct running_records {
 	const struct token *token;
 	const struct job *job;
-	struct token room; /* for the token; so it is not copied */
+	struct token room; /* token may point to it, so the struct must not be copied */
 };
 
 /* Who may learn of which sessions. */

@@ -1,4 +1,4 @@
-/* running_watch.c - tells of sessions that begin and end, while somebody wants to know. */
+/* running_watch.c - tells the control process of sessions that begin and end, while it watches. */
 #include <stdlib.h>
 
 #include "exchange/exchange_state.h"

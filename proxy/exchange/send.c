@@ -216,8 +216,8 @@ is_starting(const struct exchange *exchange, enum upstream_failure failure)
 
 /*
  * True when no further replica is tried. A client waits for two that do not answer, not for
- * sixteen. A request that is held tries all of them again and again, if what failed at the last one
- * may pass: there it waits, and at each of the others it does not.
+ * sixteen. A request that is held tries all of them again and again while the failure may pass: it
+ * waits only at the last one of each round.
  */
 static bool
 stays(const struct exchange *exchange, enum upstream_failure failure)

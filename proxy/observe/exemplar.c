@@ -1,4 +1,4 @@
-/* exemplar.c - a record with one writer and a reader that never waits. */
+/* exemplar.c - a sequence lock with one writer; a reader never waits. */
 #include "observe/exemplar.h"
 
 #include <string.h>
@@ -9,7 +9,7 @@ void
 exemplar_note(
     struct exemplar *exemplar, const char trace[EXEMPLAR_TRACE_LEN], uint64_t us, uint64_t at_us)
 {
-	/* A worker that was killed while it wrote has left an odd one. */
+	/* It may be odd already: a worker may have been killed while it wrote. */
 	uint64_t version = counter_get(&exemplar->version) | 1;
 	uint64_t words[WORDS];
 

@@ -9,19 +9,19 @@
 #define EXEMPLAR_TRACE_LEN 32 /* bytes of a trace's id, hex digits */
 
 /*
- * In shared memory: a worker writes it, the control process reads it. `version` is odd while it is
- * written, so that no reader takes one half of two.
+ * In shared memory: one worker writes it, the control process reads it. `version` is odd while it
+ * is written, so that no reader mixes two exemplars (a sequence lock).
  */
 struct exemplar {
 	counter version; /* 0: there is none */
 	counter trace[EXEMPLAR_TRACE_LEN / sizeof(uint64_t)];
-	counter us, at_us;
+	counter us, at_us; /* as in struct exemplar_seen */
 };
 
 struct exemplar_seen {
 	char trace[EXEMPLAR_TRACE_LEN];
-	uint64_t us;	/* what the request took */
-	uint64_t at_us; /* when it ended, since 1970 */
+	uint64_t us;	/* how long the request took, in microseconds */
+	uint64_t at_us; /* when it ended, in microseconds since 1970 */
 };
 
 /* Note a request that belongs to a trace, in place of the one before. */

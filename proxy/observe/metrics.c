@@ -310,8 +310,8 @@ render_histogram(FILE *out, const struct shared_stats *stats, enum timed timed)
 /* One sample for each worker. */
 static const struct {
 	const char *name, *help;
-	size_t at;		 /* its counter in a worker's statistics */
-	unsigned long long unit; /* of which so many are one that is shown: 1000 of milliseconds */
+	size_t at;		     /* its counter in a worker's statistics */
+	unsigned long long per_unit; /* of what is shown: 1000 for milliseconds as seconds */
 } worker_metrics[] = {
     {"jobgate_worker_ready", "1 while the worker can decide on requests.",
 	offsetof(struct worker_stats, ready), 1},
@@ -336,12 +336,12 @@ static const struct {
 };
 
 static void
-print_units(FILE *out, unsigned long long value, unsigned long long unit)
+print_units(FILE *out, unsigned long long value, unsigned long long per_unit)
 {
-	if (unit == 1000)
-		fprintf(out, "%llu.%03llu\n", value / unit, value % unit);
-	else if (unit == 1000000)
-		fprintf(out, "%llu.%06llu\n", value / unit, value % unit);
+	if (per_unit == 1000)
+		fprintf(out, "%llu.%03llu\n", value / per_unit, value % per_unit);
+	else if (per_unit == 1000000)
+		fprintf(out, "%llu.%06llu\n", value / per_unit, value % per_unit);
 	else
 		fprintf(out, "%llu\n", value);
 }
@@ -358,7 +358,7 @@ render_workers(FILE *out, const struct shared_stats *stats)
 			    counter_get((const counter *)(worker + worker_metrics[k].at));
 
 			fprintf(out, "%s{worker=\"%zu\"} ", worker_metrics[k].name, number - 1);
-			print_units(out, value, worker_metrics[k].unit);
+			print_units(out, value, worker_metrics[k].per_unit);
 		}
 	}
 }

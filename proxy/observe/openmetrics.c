@@ -46,7 +46,7 @@ write_type(FILE *out, const char *text, struct slice name, struct slice type)
 	static const char *const units[] = {"seconds", "bytes"};
 	struct slice family = family_of(text, name);
 
-	/* A counter whose samples are named like its family would be none. */
+	/* In OpenMetrics no counter has samples with the name of its family. */
 	if (family.len == name.len && ends_with(name, TOTAL))
 		type = SLICE("unknown");
 	fprintf(out, "# TYPE %.*s %.*s\n", (int)family.len, family.at, (int)type.len, type.at);
@@ -101,12 +101,6 @@ cut(struct slice *rest, char mark)
 	return part;
 }
 
-static bool
-begins_with(struct slice text, struct slice begin)
-{
-	return text.len >= begin.len && memcmp(text.at, begin.at, begin.len) == 0;
-}
-
 char *
 openmetrics_render(char *text, const struct shared_stats *stats)
 {
@@ -122,14 +116,15 @@ openmetrics_render(char *text, const struct shared_stats *stats)
 	while (rest.len > 0) {
 		struct slice line = cut(&rest, '\n'), words = line, name;
 
-		if (begins_with(line, SLICE("# HELP ")) || begins_with(line, SLICE("# TYPE "))) {
+		if (slice_starts_with(line, SLICE("# HELP ")) ||
+		    slice_starts_with(line, SLICE("# TYPE "))) {
 			words = slice_after(line, SLICE("# HELP ").len);
 			name = cut(&words, ' ');
 			(line.at[2] == 'H' ? write_help : write_type)(out, text, name, words);
 			continue;
 		}
 		fwrite(line.at, 1, line.len, out);
-		if (begins_with(line, SLICE(TRACED_BUCKETS)))
+		if (slice_starts_with(line, SLICE(TRACED_BUCKETS)))
 			write_exemplar(out, stats, bucket++);
 		fputc('\n', out);
 	}

@@ -7,7 +7,7 @@
 /*
  * Write what metrics_render has made in the form of OpenMetrics: counters' families are named
  * without _total, families have units, and buckets of the duration of requests have the trace of
- * the latest request that fell into them in any worker. text is freed; the result is to be freed.
+ * the latest request that fell into them in any worker. Frees text; the caller frees the result.
  * NULL when memory is short, or text is NULL.
  */
 char *openmetrics_render(char *text, const struct shared_stats *stats);

@@ -193,7 +193,8 @@ compare_rows(const void *left, const void *right)
 	return a->up != b->up ? (int)a->up - (int)b->up : compare_labels(a, b);
 }
 
-/* Two samples with the same labels would break the whole answer. */
+/* Drop rows with the same labels: a scraper would refuse the whole answer. Returns how many stay.
+ */
 static size_t
 merge(struct replica_row *rows, size_t count)
 {

@@ -20,7 +20,7 @@
 #define REPLICA_FAILURES 2
 
 #define REPLICA_NAME_MAX 128
-#define REPLICA_SAMPLES_MAX 1000 /* of replicas that are shown one by one */
+#define REPLICA_SAMPLES_MAX 1000 /* replicas that are shown one by one, at most */
 
 /*
  * One replica: a URL with a health path, by its hash. Workers find places by themselves and never
@@ -33,8 +33,8 @@ struct replica_place {
 	_Atomic uint64_t known_ms; /* the end of the last check; 0: there was none */
 	_Atomic uint32_t failures; /* in a row */
 	/*
-	 * Whose it is, for metrics. The worker that takes the place writes it, then sets `named`. A
-	 * reader that copies it meanwhile may get a mixture, but never more than fits.
+	 * Which replica it is, for metrics. The worker that takes the place writes it, then sets
+	 * `named`. A reader that copies it meanwhile may get a mixture, but never more than fits.
 	 */
 	_Atomic uint32_t named;
 	char job[JOB_ID_MAX + 1];
@@ -57,7 +57,7 @@ enum replica_change {
 
 /* All times are milliseconds of one clock of the machine. */
 
-/* Whose replica it is. */
+/* Which replica it is. */
 struct replica_label {
 	struct slice job, name; /* the job's id; host:port */
 };

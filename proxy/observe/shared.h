@@ -44,7 +44,7 @@ histogram_add(struct histogram *histogram, uint64_t us)
 	counter_add(&histogram->sum_us, us);
 }
 
-/* What is timed, of exchanges, and last of the event loop. */
+/* What is timed: exchanges, and turns of the event loop. */
 enum timed {
 	TIMED_DECISION,	  /* from a request's head to its verdict */
 	TIMED_CONNECT,	  /* making a connection to a backend; one from the pool takes no time */

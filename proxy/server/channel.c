@@ -140,7 +140,7 @@ on_writable(evutil_socket_t fd, short what, void *ctx)
 
 /* ---- what is watched ---- */
 
-/* False: the socket has no room, or the connection is lost; then nobody watches any more. */
+/* False: the socket has no room, or the connection is lost; then no slot is watched any more. */
 static bool
 tell(void *ctx, const struct session_event *event)
 {

@@ -50,8 +50,7 @@ publish(struct worker *worker)
 
 /* ---- how long its turns are ---- */
 
-#define TURNS_KEPT_MS \
-	30000 /* a long turn is shown for at least this long, and twice as long at most */
+#define TURNS_KEPT_MS 30000 /* a long turn is shown for this time at least, twice that at most */
 
 static void
 note_turn(struct worker *worker, uint64_t us)

@@ -63,8 +63,8 @@ struct worker {
 	struct live_dump dump;
 	struct batch batch;
 	struct timer stats_timer, flush_timer, pause_timer, drain_timer, accept_timer;
-	uint64_t longest_us[2];	   /* turn: since the last change of these two, and before it */
-	uint64_t longest_until_ms; /* when they change next */
+	uint64_t longest_us[2];	   /* the longest turn: in this period, and in the one before */
+	uint64_t longest_until_ms; /* when this period ends (TURNS_KEPT_MS) */
 	uint64_t accept_at_ms;	   /* when it accepts at the latest */
 	bool accepting, paused, draining, ended;
 };

@@ -162,8 +162,8 @@ struct upstream_user {
 	 */
 	uint64_t hold_until_ms;
 	/*
-	 * While it waits so, it fails at this time, to go to another backend (same clock); 0: it
-	 * has only this one.
+	 * While it waits for that, its dial fails at this time (same clock), so that it can go to
+	 * another backend; 0: it has only this one.
 	 */
 	uint64_t leave_ms;
 	/* It can go to another backend: fail at the first refusal, in place of waiting. */

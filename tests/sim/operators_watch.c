@@ -111,7 +111,7 @@ note_change(struct operators *operators, unsigned record, struct redis *redis)
 
 	if (owner == NO_CALL) {
 		judge_violation(
-		    world, "a script changed %s %u, which nobody has asked for", kind, index);
+		    world, "a script changed %s %u, which no call has asked for", kind, index);
 		return;
 	}
 	call = &operators->calls[owner];

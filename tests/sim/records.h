@@ -69,7 +69,7 @@ struct job_state {
 struct token_history {
 	char id[TOKEN_ID_LEN + 1];
 	int maker; /* the token that has created it; or NO_MAKER */
-	/* "": nobody has been told it yet; hashes: of these, as records have it. */
+	/* "": it has not been told yet; hashes: of these, as records have it. */
 	char values[RECORDS_VALUES_MAX][TOKEN_VALUE_LEN + 1], hashes[RECORDS_VALUES_MAX][65];
 	unsigned value_count, version, versions[RECORDS_VALUES_MAX]; /* of each value, too */
 	struct token_state *states;

@@ -70,7 +70,7 @@ struct redis {
 	struct redis_effects effects;	 /* of the script that runs */
 	bool is_full;			 /* it takes nothing that needs memory (OOM) */
 	bool fails_scripts;		 /* a script that changes something answers with an error */
-	const struct redis_watch *watch; /* NULL: nobody wants to know of scripts */
+	const struct redis_watch *watch; /* NULL: scripts are not watched */
 	struct redis_thread *thread;	 /* NULL: it spends no time */
 	uint64_t commands;
 	uint64_t offset; /* changes that it has made or taken from its primary */
@@ -168,7 +168,7 @@ void redis_client_take(struct redis_client *client);
 /* NULL: none has this id. */
 struct redis_client *redis_client_find(struct redis *redis, int64_t id);
 
-/* The server becomes a replica: nobody waits for its replicas any more. */
+/* The server becomes a replica: its replicas are not waited for any more. */
 void redis_end_waits(struct redis *redis);
 
 /* The command that runs has come to its end. */

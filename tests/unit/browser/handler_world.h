@@ -129,7 +129,7 @@ value_of(const char *name)
 
 #define ASSERT_GOES_TO(place) assert_true(slice_equal(value_of("Location"), slice_of(place)))
 
-/* The answer is a page that leads nowhere, and signs nobody in. */
+/* The answer is a page that leads nowhere, and does not sign the browser in. */
 #define ASSERT_PAGE(its_status, text)                                      \
 	do {                                                               \
 		assert_int_equal(answer.status, its_status);               \

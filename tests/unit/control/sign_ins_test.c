@@ -124,7 +124,7 @@ a_code_works_once(void **state)
 	assert_in_range(number_of(world, "TTL test:code:" SECOND_CODE), 20, 30);
 	asked_gets(world, CONTROL_CODE_TAKE_PATH, code, 204);
 	asked_gets(world, CONTROL_CODE_TAKE_PATH, code, 404);
-	/* Whoever brings it for another sign-in uses it up; but nobody has that sign-in. */
+	/* A call with it for another sign-in uses it up; but no browser has that sign-in. */
 	run_redis(world, "HSET test:signin:" OTHER " token aaaaaaaaaaaaaaaa");
 	asked_gets(world, CONTROL_CODE_TAKE_PATH, of_other, 409);
 	asked_gets(world, CONTROL_CODE_TAKE_PATH, of_other, 404);

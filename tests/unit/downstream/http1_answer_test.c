@@ -322,7 +322,7 @@ its_load_tells_what_it_waits_for(void **state)
 	assert_true(served()->authenticated);
 }
 
-/* Whoever is let in without a token stays a stranger. */
+/* A client that is let in without a token has no identity. */
 static void
 a_public_job_proves_no_one(void **state)
 {

@@ -38,7 +38,7 @@ tokens_in_paths_are_blotted(void **state)
 	assert_non_null(strstr(seen.path, "jgt_" TOKEN_ID "_*****"));
 }
 
-/* Nobody has shown yet that it may pass. */
+/* It is not decided yet that it may pass. */
 static void
 a_request_that_waits_for_the_store_is_no_session(void **state)
 {

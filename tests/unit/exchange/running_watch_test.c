@@ -85,7 +85,7 @@ who_heard_the_beginning_hears_the_end(void **state)
 	running_watch_free(world.context);
 }
 
-/* The slot has another audience by then; in between nobody watched. */
+/* The slot has another audience by then; in between no slot was watched. */
 static void
 the_next_of_a_slot_does_not_hear_the_end(void **state)
 {
