@@ -12,7 +12,7 @@ from test_cost import SMALL, Profile, end_trace
 
 pytestmark = pytest.mark.alone
 
-# Counted 22,050 and 18,760 with GCC 12 on Debian 12; see INSTRUCTIONS_MAX in test_cost.py.
+# Counted 22,200 and 18,940 with GCC 12 on Debian 12; see INSTRUCTIONS_MAX in test_cost.py.
 INSTRUCTIONS_ALONE_MAX = 22_600
 INSTRUCTIONS_TOGETHER_MAX = 19_200
 
