@@ -1,17 +1,6 @@
 /* accept.c - reads media ranges and their qualities. */
 #include "jobgate/accept.h"
 
-/* Cut the part before `mark` from the front of *rest, and trim it. */
-static struct slice
-cut(struct slice *rest, char mark)
-{
-	const char *end = memchr(rest->at, mark, rest->len);
-	struct slice part = {rest->at, end != NULL ? (size_t)(end - rest->at) : rest->len};
-
-	*rest = slice_after(*rest, part.len + (end != NULL));
-	return slice_trim(part);
-}
-
 /* "0.25" is 250; what has another form is 0. */
 static unsigned
 quality(struct slice text)
@@ -32,7 +21,7 @@ quality(struct slice text)
 static void
 add_range(struct accepted *accepted, struct slice range)
 {
-	struct slice type = cut(&range, ';');
+	struct slice type = slice_trim(slice_cut(&range, ';'));
 	bool open = slice_equal_nocase(type, SLICE(OPENMETRICS_TYPE));
 	bool text = slice_equal_nocase(type, SLICE("text/plain")) ||
 		    slice_equal(type, SLICE("text/*")) || slice_equal(type, SLICE("*/*"));
@@ -42,7 +31,8 @@ add_range(struct accepted *accepted, struct slice range)
 	if (!open && !text)
 		return;
 	while (range.len > 0) {
-		struct slice value = cut(&range, ';'), name = cut(&value, '=');
+		struct slice value = slice_trim(slice_cut(&range, ';'));
+		struct slice name = slice_trim(slice_cut(&value, '='));
 
 		if (slice_equal_nocase(name, SLICE("q")))
 			worth = quality(value);
@@ -58,7 +48,7 @@ void
 jg_accepted_add(struct accepted *accepted, struct slice value)
 {
 	while (value.len > 0)
-		add_range(accepted, cut(&value, ','));
+		add_range(accepted, slice_cut(&value, ','));
 }
 
 bool

@@ -17,21 +17,6 @@ struct seen {
 	bool malformed;
 };
 
-static bool
-is_token(struct slice text)
-{
-	static const char others[] = "!#$%&'*+-.^_`|~";
-
-	for (size_t i = 0; i < text.len; i++) {
-		char c = text.at[i], lower = (char)(c | 0x20);
-
-		if ((c < '0' || c > '9') && (lower < 'a' || lower > 'z') &&
-		    memchr(others, c, sizeof(others) - 1) == NULL)
-			return false;
-	}
-	return text.len > 0;
-}
-
 /* No control character: a bare CR or LF would end the line for another parser. */
 static bool
 is_plain(struct slice text)
@@ -93,7 +78,7 @@ take_fields(struct seen *seen, struct slice rest)
 
 		if (line.len == 0)
 			break;
-		if (!is_token((struct slice){line.at, len}) || !is_plain(line)) {
+		if (!slice_is_token((struct slice){line.at, len}) || !is_plain(line)) {
 			seen->malformed = true;
 			return;
 		}

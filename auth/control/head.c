@@ -15,22 +15,6 @@ wrong(struct head *head, const char *error)
 		head->error = error;
 }
 
-/* RFC 9110 section 5.6.2 */
-static bool
-is_token(struct slice text)
-{
-	static const char others[] = "!#$%&'*+-.^_`|~";
-
-	for (size_t i = 0; i < text.len; i++) {
-		char c = text.at[i], lower = (char)(c | 0x20);
-
-		if ((c < '0' || c > '9') && (lower < 'a' || lower > 'z') &&
-		    memchr(others, c, sizeof(others) - 1) == NULL)
-			return false;
-	}
-	return text.len > 0;
-}
-
 static bool
 is_plain(struct slice text)
 {
@@ -148,7 +132,7 @@ head_field(struct head *head, struct slice name, struct slice value)
 		return true;
 	}
 	value = slice_trim(value);
-	if (!is_token(name))
+	if (!slice_is_token(name))
 		wrong(head, "a field's name is not a token (RFC 9110 section 5.6.2)");
 	if (!is_plain(value))
 		wrong(head, "a field's value has control characters");

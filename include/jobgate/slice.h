@@ -83,6 +83,36 @@ slice_trim(struct slice text)
 }
 
 /*
+ * Cut the part before `mark` from the front of *rest, and drop the mark. Without a mark, all of
+ * *rest is the part. Returns the part, which lies in *rest's bytes.
+ */
+static inline struct slice
+slice_cut(struct slice *rest, char mark)
+{
+	const char *end = rest->len > 0 ? memchr(rest->at, mark, rest->len) : NULL;
+	struct slice part = {rest->at, end != NULL ? (size_t)(end - rest->at) : rest->len};
+
+	*rest = slice_after(*rest, part.len + (end != NULL));
+	return part;
+}
+
+/* True for a token of RFC 9110 section 5.6.2, such as a field's name; it has at least one byte. */
+static inline bool
+slice_is_token(struct slice text)
+{
+	static const char others[] = "!#$%&'*+-.^_`|~";
+
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.at[i], lower = (char)(c | 0x20);
+
+		if ((c < '0' || c > '9') && (lower < 'a' || lower > 'z') &&
+		    memchr(others, c, sizeof(others) - 1) == NULL)
+			return false;
+	}
+	return text.len > 0;
+}
+
+/*
  * Append a decimal digit to a number of at most max. False, with *number unchanged, when the byte
  * is not a digit or the result would exceed max.
  */

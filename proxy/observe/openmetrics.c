@@ -90,17 +90,6 @@ write_exemplar(FILE *out, const struct shared_stats *stats, size_t bucket)
 		    (unsigned long long)(latest.at_us / 1000 % 1000));
 }
 
-/* The next part of *rest, which ends with `mark` or with *rest. */
-static struct slice
-cut(struct slice *rest, char mark)
-{
-	const char *end = memchr(rest->at, mark, rest->len);
-	struct slice part = {rest->at, end != NULL ? (size_t)(end - rest->at) : rest->len};
-
-	*rest = slice_after(*rest, part.len + (end != NULL));
-	return part;
-}
-
 char *
 openmetrics_render(char *text, const struct shared_stats *stats)
 {
@@ -114,12 +103,12 @@ openmetrics_render(char *text, const struct shared_stats *stats)
 		return NULL;
 	}
 	while (rest.len > 0) {
-		struct slice line = cut(&rest, '\n'), words = line, name;
+		struct slice line = slice_cut(&rest, '\n'), words = line, name;
 
 		if (slice_starts_with(line, SLICE("# HELP ")) ||
 		    slice_starts_with(line, SLICE("# TYPE "))) {
 			words = slice_after(line, SLICE("# HELP ").len);
-			name = cut(&words, ' ');
+			name = slice_cut(&words, ' ');
 			(line.at[2] == 'H' ? write_help : write_type)(out, text, name, words);
 			continue;
 		}

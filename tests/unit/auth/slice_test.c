@@ -1,4 +1,4 @@
-/* slice_test.c - numbers in text. */
+/* slice_test.c - numbers, parts and tokens in text. */
 #include "jobgate/slice.h"
 
 #include <setjmp.h>
@@ -93,6 +93,34 @@ test_digits(void **state)
 	assert_int_equal(slice_digits((struct slice){NULL, 0}).len, 0);
 }
 
+static void
+test_cut(void **state)
+{
+	struct slice rest = SLICE("a;;b");
+
+	(void)state;
+	assert_true(slice_equal(slice_cut(&rest, ';'), SLICE("a")));
+	assert_true(slice_equal(slice_cut(&rest, ';'), SLICE("")));
+	assert_true(slice_equal(rest, SLICE("b")));
+	assert_true(slice_equal(slice_cut(&rest, ';'), SLICE("b")));
+	assert_int_equal(rest.len, 0);
+	assert_int_equal(slice_cut(&rest, ';').len, 0);
+	rest = (struct slice){NULL, 0};
+	assert_int_equal(slice_cut(&rest, ';').len, 0);
+}
+
+static void
+test_tokens(void **state)
+{
+	(void)state;
+	assert_true(slice_is_token(SLICE("X-Mark_1.~")));
+	assert_true(slice_is_token(SLICE("!#$%&'*+-.^_`|~azAZ09")));
+	assert_false(slice_is_token(SLICE("")));
+	for (int c = 0; c < 256; c++)
+		if (c <= ' ' || c >= 0x7f || strchr("\"(),/:;<=>?@[\\]{}", c) != NULL)
+			assert_false(slice_is_token((struct slice){&(char){(char)c}, 1}));
+}
+
 int
 main(void)
 {
@@ -101,6 +129,8 @@ main(void)
 	    cmocka_unit_test(test_no_numbers),
 	    cmocka_unit_test(test_capped_numbers),
 	    cmocka_unit_test(test_digits),
+	    cmocka_unit_test(test_cut),
+	    cmocka_unit_test(test_tokens),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

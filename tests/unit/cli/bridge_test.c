@@ -158,12 +158,12 @@ a_link_works_once(void **state)
 	char first[BRIDGE_SECRET_TEXT + 1], second[BRIDGE_SECRET_TEXT + 1];
 
 	(void)state;
-	assert_false(bridge_open(&own, NULL));
-	assert_false(bridge_open(&own, ""));
-	assert_false(bridge_open(&own, KEY));
-	assert_true(bridge_open(&own, CODE)); /* a wrong guess spends nothing */
-	assert_false(bridge_open(&own, CODE));
-	assert_false(bridge_open(&own, ""));
+	assert_false(bridge_use_code(&own, NULL));
+	assert_false(bridge_use_code(&own, ""));
+	assert_false(bridge_use_code(&own, KEY));
+	assert_true(bridge_use_code(&own, CODE)); /* a wrong guess spends nothing */
+	assert_false(bridge_use_code(&own, CODE));
+	assert_false(bridge_use_code(&own, ""));
 	assert_true(bridge_secret(first) && bridge_secret(second));
 	assert_int_equal(strspn(first, "0123456789abcdef"), BRIDGE_SECRET_TEXT);
 	assert_string_not_equal(first, second);
