@@ -263,8 +263,8 @@ console_run(struct command_context *context)
 	int result;
 
 	if (console.setup.socket == NULL) {
-		fputs("jobgate: jobgate console serves only a control API at a Unix socket: open "
-		      "/console at the address of this one in a browser\n",
+		fputs("jobgate: this control API has no Unix socket, which jobgate console needs: "
+		      "open /console at its address in a browser\n",
 		    stderr);
 		return CLI_USAGE;
 	}
