@@ -103,7 +103,7 @@ siphash_64(const uint64_t key[2], struct slice text)
 }
 
 uint64_t
-siphash_13(const uint64_t key[2], struct slice text)
+siphash13_64(const uint64_t key[2], struct slice text)
 {
 	struct sip s = sip_absorb(key, text, 0, 1);
 	uint64_t out;

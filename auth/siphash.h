@@ -13,7 +13,7 @@ uint64_t siphash_64(const uint64_t key[2], struct slice text);
  * SipHash-1-3 with 64 bits, for hash tables whose keys come from clients: they never see a hash, so
  * fewer rounds are enough to keep them from finding texts that collide.
  */
-uint64_t siphash_13(const uint64_t key[2], struct slice text);
+uint64_t siphash13_64(const uint64_t key[2], struct slice text);
 
 /*
  * SipHash-2-4 with 128 bits: without the key, it is infeasible to find two texts with the same

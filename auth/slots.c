@@ -1,4 +1,4 @@
-/* slots.c - takes memory in large pieces, and hands out its blocks. */
+/* slots.c - takes memory in large pieces, and divides them into blocks. */
 #include "auth/slots.h"
 
 #include <stdint.h>

@@ -1,4 +1,4 @@
-/* slots.h - blocks of one size, each at the beginning of a cache line, close to each other. */
+/* slots.h - a slab allocator for many small blocks, each at the beginning of a cache line. */
 #ifndef JOBGATE_AUTH_SLOTS_H
 #define JOBGATE_AUTH_SLOTS_H
 

@@ -68,7 +68,7 @@ table_hash(const struct table *table, unsigned kind, struct slice text)
 {
 	const uint64_t key[2] = {table->key[0], table->key[1] ^ kind};
 
-	return siphash_13(key, text);
+	return siphash13_64(key, text);
 }
 
 static uint64_t
