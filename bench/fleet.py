@@ -390,7 +390,7 @@ def table(found):
         f"| a revocation that {found['gateways']} gateways hear of | {found['revoke_redis_ms']:.1f} ms of Redis, the reads before it included |",
         f"| failover of Redis | a replica is promoted {over['promoted_s']:.1f} s after the primary was killed; {over['refusing']} gateways refuse meanwhile"
         + (f", from {over['lost_s']['p50']:.1f} s (median) to {over['back_s']['p50']:.1f} s, the last until {over['back_s']['longest']:.1f} s" if over["refusing"] else "")
-        + f"; a token deleted at the new primary is honoured until {over['honoured_s']:.1f} s after that (the bound is {BOUND:g} s) |", "",
+        + f"; a token deleted at the new primary is let in until {over['honoured_s']:.1f} s after that (the bound is {BOUND:g} s) |", "",
         "| milliseconds from DEL | median | 90 % | 99 % | 99.9 % | longest |", "| --- | --- | --- | --- | --- | --- |",
         f"| until a gateway has cut its stream of the token | {ms(found['revoked_ms'])} |",
         f"| until all of them have | {ms(found['revoked_everywhere_ms'])} |"]

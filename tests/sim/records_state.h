@@ -97,11 +97,11 @@ int records_label_of(const char *text);
 /* A field of a record; "": it has none. */
 const char *records_field(struct redis_key *key, const char *name);
 
-/* The same of one of the token's values. */
-void records_hash_of(const struct token_history *token, unsigned value, char out[65]);
-
 /* The SHA-256 of a value, as records have it. */
 void records_hash_text(const char *value, char out[65]);
+
+/* The same of one of the token's values. */
+void records_hash_of(const struct token_history *token, unsigned value, char out[65]);
 
 /* The key of a record at the server that takes changes; NULL: there is none. kind: "token", "job".
  */
