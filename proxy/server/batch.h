@@ -5,11 +5,11 @@
 #include "net/loop.h"
 
 /*
- * To be woken for each event costs both the worker and the sender of the event more than the event
+ * Waking a worker for each event costs the worker and the sender of the event more than the event
  * itself, and a worker that is nearly busy is woken thousands of times a second. So while many
  * connections are accepted, a worker with nothing to do sleeps for BATCH_PAUSE_US before it waits
- * for events: until then no sender has to wake it. What comes meanwhile is that much later, so it
- * is not done for other work.
+ * for events: during the sleep no sender has to wake it. Events of that time are handled that much
+ * later, so a worker does not sleep for other work.
  */
 #define BATCH_PAUSE_US 50
 
@@ -21,16 +21,19 @@ struct batch {
 	bool on;
 };
 
-/* Zero-cost until connections come. `from` is jg_tuning's batch_from. */
+/*
+ * Start with `from` of jg_tuning (batch_from). It costs nothing until connections come. Sets the
+ * timer slack of the calling thread, so that its sleeps end on time.
+ */
 void batch_init(struct batch *batch, struct loop *loop, unsigned from);
 
-/* Before the loop is freed. Harmless without batch_init. */
+/* Call it before the loop is freed; batch_init may be missing. */
 void batch_end(struct batch *batch);
 
 /* A connection has been accepted. */
 void batch_count(struct batch *batch);
 
-/* As loop_turn with wait. */
+/* As loop_turn with wait, but may sleep for BATCH_PAUSE_US before the wait. */
 uint64_t batch_turn(struct batch *batch);
 
 #endif
