@@ -88,6 +88,7 @@ drop_gone(struct pages *pages, const char *index, const char *records)
 		DO(pages->call, "ZREM", index, pages->gone[i].at);
 	for (size_t i = 0; of_jobs && i < pages->gone_count; i++)
 		DO(pages->call, "SREM", publics.at, pages->gone[i].at);
+	pages->call->error = NULL; /* of pcall: a replica, or a full server, refuses it */
 }
 
 static void
