@@ -184,7 +184,7 @@ bridge_judge(const struct bridge *bridge, struct slice head, struct bridge_reque
 	if (seen.malformed)
 		return BRIDGE_MALFORMED;
 	out->length = seen.length;
-	/* A page whose name was made to lead to 127.0.0.1 (DNS rebinding) sends that name. */
+	/* A page whose name was made to lead to this address (DNS rebinding) sends that name. */
 	if (seen.hosts != 1 || !slice_equal(seen.host, slice_of(bridge->authority)))
 		return BRIDGE_WRONG_HOST;
 	verdict = find(out);
@@ -203,9 +203,26 @@ bridge_judge(const struct bridge *bridge, struct slice head, struct bridge_reque
 }
 
 bool
-bridge_use_code(struct bridge *bridge, const char *code)
+bridge_renew(struct bridge *bridge, uint64_t now_ms)
 {
-	bool good = bridge->code[0] != '\0' && code != NULL && strlen(code) == BRIDGE_SECRET_TEXT &&
+	bridge->code_ends_ms = now_ms + BRIDGE_LINK_MS;
+	return bridge_secret(bridge->code);
+}
+
+bool
+bridge_expire(struct bridge *bridge, uint64_t now_ms)
+{
+	if (bridge->code[0] == '\0' || now_ms < bridge->code_ends_ms)
+		return false;
+	OPENSSL_cleanse(bridge->code, sizeof(bridge->code));
+	return true;
+}
+
+bool
+bridge_use_code(struct bridge *bridge, const char *code, uint64_t now_ms)
+{
+	bool good = bridge->code[0] != '\0' && now_ms < bridge->code_ends_ms && code != NULL &&
+		    strlen(code) == BRIDGE_SECRET_TEXT &&
 		    CRYPTO_memcmp(code, bridge->code, BRIDGE_SECRET_TEXT) == 0;
 
 	if (good)
@@ -218,6 +235,7 @@ bridge_secret(char out[BRIDGE_SECRET_TEXT + 1])
 {
 	unsigned char random[BRIDGE_SECRET_TEXT / 2];
 
+	out[0] = '\0';
 	if (RAND_bytes(random, sizeof(random)) != 1)
 		return false;
 	for (size_t i = 0; i < sizeof(random); i++)

@@ -20,6 +20,28 @@
 #define REQUEST_MS 10000    /* for a request to come, and for an answer of our own to leave */
 #define SERVER_S 10	    /* seconds in which the control API must take the request */
 
+/* What the buffer had may be the key, or records and new tokens. */
+static void
+free_out(struct bridge_connection *connection)
+{
+	if (connection->out != NULL)
+		OPENSSL_cleanse(connection->out, connection->out_size);
+	free(connection->out);
+	connection->out = NULL;
+	connection->out_at = connection->out_len = connection->out_size = 0;
+}
+
+/* False when memory is short. */
+static bool
+make_room(struct bridge_connection *connection, size_t size)
+{
+	free_out(connection);
+	connection->out = malloc(size);
+	if (connection->out != NULL)
+		connection->out_size = size;
+	return connection->out != NULL;
+}
+
 /* ---- our own answers ---- */
 
 static bool
@@ -29,10 +51,8 @@ answer(struct bridge_connection *connection, const char *status, const char *fie
 	size_t cap = content.len + 2048;
 	int len;
 
-	free(connection->out);
-	connection->out = malloc(cap);
 	connection->is_answered = true;
-	if (connection->out == NULL)
+	if (!make_room(connection, cap))
 		return false;
 	len = snprintf(connection->out, cap,
 	    "HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: %zu\r\n%sCache-Control: "
@@ -80,15 +100,16 @@ answer_link(struct bridge_connection *connection, struct slice content)
 {
 	struct bridge *bridge = &connection->setup->bridge;
 	json_t *body = json_loadb(content.at, content.len, 0, NULL);
-	bool good = bridge_use_code(bridge, json_string_value(json_object_get(body, "code")));
+	bool good = bridge_use_code(
+	    bridge, json_string_value(json_object_get(body, "code")), clock_ms(CLOCK_BOOTTIME));
 	char text[BRIDGE_SECRET_TEXT + 16];
 	bool ok;
 
 	json_decref(body);
 	if (!good)
 		return refuse(connection, 401,
-		    "this link was used already: press Enter in the terminal where jobgate console "
-		    "runs, and open the new link");
+		    "this link was used already or is over 5 minutes old: press Enter in the "
+		    "terminal where jobgate console runs, and open the new link");
 	snprintf(text, sizeof(text), "{\"key\":\"%s\"}", bridge->key);
 	ok = answer(connection, "200 OK", "Content-Type: application/json\r\n", slice_of(text));
 	OPENSSL_cleanse(text, sizeof(text));
@@ -158,8 +179,7 @@ pass_on(struct bridge_connection *connection, const struct bridge_request *reque
     struct slice content)
 {
 	connection->has_key = true;
-	connection->out = malloc(OUT_MAX);
-	if (connection->out == NULL)
+	if (!make_room(connection, OUT_MAX))
 		return false;
 	connection->server = dial(connection->setup->socket);
 	if (connection->server >= 0 && send_request(connection, request, content))
@@ -306,10 +326,7 @@ bridge_connection_free(struct bridge_connection *connection)
 		return;
 	OPENSSL_cleanse(connection->in, connection->in_len);
 	free(connection->in);
-	if (connection->out != NULL)
-		OPENSSL_cleanse(
-		    connection->out, connection->is_answered ? connection->out_len : OUT_MAX);
-	free(connection->out);
+	free_out(connection);
 	close(connection->client);
 	if (connection->server >= 0)
 		close(connection->server);

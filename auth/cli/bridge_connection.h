@@ -24,6 +24,7 @@ struct bridge_connection {
 	size_t in_len;
 	char *out; /* of the answer, as far as the client has not taken it */
 	size_t out_at, out_len;
+	size_t out_size; /* allocated; wiped at the end */
 };
 
 /* Takes fd, which does not block. NULL when memory is short; fd then stays the caller's. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <openssl/crypto.h>
+#include <openssl/rand.h>
 
 #include "auth/cli/bridge_connection.h"
 #include "auth/cli/command.h"
@@ -105,7 +106,8 @@ show_link(struct console *console, bool opens)
 	json_t *record;
 	bool ok;
 
-	if (!bridge_secret(bridge->code)) {
+	remove_file(console); /* its link works no more */
+	if (!bridge_renew(bridge, clock_ms(CLOCK_BOOTTIME))) {
 		fputs("jobgate: randomness is short\n", stderr);
 		return CLI_REFUSED;
 	}
@@ -173,6 +175,18 @@ read_terminal(struct console *console)
 								  : CLI_OK;
 }
 
+/* The file with the link goes with it: another program of this user could still read it. */
+static void
+end_link(struct console *console)
+{
+	struct bridge *bridge = &console->setup.bridge;
+
+	if (bridge_expire(bridge, clock_ms(CLOCK_BOOTTIME)))
+		fputs("The link has expired. Press Enter for another one.\n", stderr);
+	if (bridge->code[0] == '\0')
+		remove_file(console);
+}
+
 /* Wait for the next events, and handle them. */
 static int
 turn(struct console *console, bool *ended)
@@ -193,6 +207,7 @@ turn(struct console *console, bool *ended)
 		if (console->connections[i] != NULL &&
 		    !bridge_connection_go_on(console->connections[i], &fds[3 + 2 * i]))
 			drop(console, i);
+	end_link(console);
 	if (fds[0].revents != 0)
 		take(console);
 	*ended = fds[1].revents != 0;
@@ -202,22 +217,51 @@ turn(struct console *console, bool *ended)
 /* ---- the beginning and the end ---- */
 
 static bool
-listen_here(struct console *console)
+listen_at(struct console *console, in_addr_t host)
 {
-	struct sockaddr_in address = {
-	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct bridge *bridge = &console->setup.bridge;
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(host)};
 	socklen_t len = sizeof(address);
+	char text[INET_ADDRSTRLEN];
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-	console->listening = fd;
 	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
-	    listen(fd, 16) != 0 || getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
-		perror("jobgate: cannot listen at 127.0.0.1");
+	    listen(fd, 16) != 0 || getsockname(fd, (struct sockaddr *)&address, &len) != 0 ||
+	    inet_ntop(AF_INET, &address.sin_addr, text, sizeof(text)) == NULL) {
+		int error = errno;
+
+		if (fd >= 0)
+			close(fd);
+		errno = error;
 		return false;
 	}
-	snprintf(console->setup.bridge.authority, sizeof(console->setup.bridge.authority),
-	    "127.0.0.1:%u", ntohs(address.sin_port));
+	console->listening = fd;
+	snprintf(
+	    bridge->authority, sizeof(bridge->authority), "%s:%u", text, ntohs(address.sin_port));
 	return true;
+}
+
+/*
+ * Cookies and a site belong to an address, whatever the port, and 127.0.0.1 has other servers. So
+ * the console takes an address of its own: 127.0.0.0/8 is this machine's alone (RFC 1122, section
+ * 3.2.1.3). A network namespace may have nothing but 127.0.0.1.
+ */
+static bool
+listen_here(struct console *console)
+{
+	unsigned char random[3];
+	in_addr_t host = 127;
+
+	if (RAND_bytes(random, sizeof(random)) != 1) {
+		fputs("jobgate: randomness is short\n", stderr);
+		return false;
+	}
+	for (size_t i = 0; i < sizeof(random); i++)
+		host = host << 8 | (1 + random[i] % 254u);
+	if (listen_at(console, host) || listen_at(console, INADDR_LOOPBACK))
+		return true;
+	perror("jobgate: cannot listen at 127.0.0.1");
+	return false;
 }
 
 /* Signals are read with the other events, so that the file with the link is removed at the end. */
@@ -230,6 +274,7 @@ hold_signals(struct console *console)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGQUIT);
 	signal(SIGPIPE, SIG_IGN);
 	console->signals =
 	    sigprocmask(SIG_BLOCK, &set, NULL) == 0 ? signalfd(-1, &set, SFD_CLOEXEC) : -1;
@@ -243,8 +288,8 @@ serve(struct console *console)
 	bool ended = false;
 
 	if (result == CLI_OK)
-		fputs("The link works once. Press Enter for another one, Ctrl-C to end the "
-		      "console.\n",
+		fputs("The link works once, within 5 minutes. Press Enter for another one, Ctrl-C "
+		      "to end the console.\n",
 		    stderr);
 	while (result == CLI_OK && !ended)
 		result = turn(console, &ended);

@@ -15,6 +15,7 @@ const touched = new Map(); // key -> item or null: events that came while the li
 let reading = 0;    // which reading of lists is the present one
 let isDue = false;  // the list is to be read again, although changes of it come by themselves
 let wake = () => {};
+let byLink = false; // the page of `jobgate console`: no token is asked for, since the server of another user may be at its port once the command has ended
 
 const table = new Table((item) => openItem(item));
 
@@ -31,9 +32,12 @@ function log(sentences) {
 function show(signedIn) {
 	find("sign-in").hidden = signedIn;
 	find("console").hidden = !signedIn;
+	document.querySelector("#sign-in form").hidden = find("kept").hidden = byLink;
+	find("again").hidden = !byLink;
 }
 
-function signOut(message, isError) {
+// next: what to do, where a token can be pasted.
+function signOut(message, isError, next = "") {
 	if (signIn)
 		signIn.end();
 	signIn = me = known = live = null;
@@ -48,7 +52,7 @@ function signOut(message, isError) {
 	const text = find("message");
 	text.className = isError ? "error" : "";
 	text.setAttribute("role", isError ? "alert" : "status");
-	text.textContent = message;
+	text.textContent = byLink || next === "" ? message : `${message} ${next}`;
 	show(false);
 	find("token").focus();
 }
@@ -63,10 +67,14 @@ async function beginSignIn(value) {
 
 // `jobgate console` opens the page with a code behind the #, which no server and no log sees. It works once, for a key that stays in this page's memory.
 async function beginWithLink() {
-	const link = /^#link=([0-9a-f]{64})$/.exec(location.hash);
+	const link = /^#link(?:=([0-9a-f]{64})$)?/.exec(location.hash);
 	if (!link)
 		return;
-	history.replaceState(null, "", location.pathname);
+	byLink = true;
+	history.replaceState(null, "", `${location.pathname}#link`); // so that it is still known after a reload
+	signOut(link[1] ? "Signing in." : "You are signed out.", false);
+	if (!link[1])
+		return;
 	try {
 		const {key} = await new SignIn("").call("POST", "link", {code: link[1]});
 		await begin(new SignIn(key));
@@ -80,8 +88,10 @@ async function begin(begun) {
 		me = await begun.call("GET", "v1/me");
 	} catch (error) {
 		if (error.status !== 404) {
-			signOut(error.status === 0 ? "The gateway cannot be reached. Check the network, then paste the token again."
-				: error.status === 403 ? `${error.message} Paste an operator's token.` : error.message, true);
+			if (error.status === 0)
+				signOut("The gateway cannot be reached.", true, "Check the network, then paste the token again.");
+			else
+				signOut(error.message, true, error.status === 403 ? "Paste an operator's token." : "");
 			return;
 		}
 		me = {id: "local", name: "Local administrator", label_selector: null}; // the gateway's own socket asks for no token
@@ -103,7 +113,7 @@ function failed(error, inSignIn) {
 	if (!(error instanceof Refusal))
 		throw error;
 	if (error.status === 401)
-		signOut(`${error.message} You are signed out. Sign in with another token.`, true);
+		signOut(`${error.message} You are signed out.`, true, "Sign in with another token.");
 	return error.status === 401;
 }
 
@@ -260,7 +270,7 @@ find("filter").addEventListener("input", () => {
 		tellCount();
 });
 // A page that is left keeps nothing, even where the browser keeps the page.
-addEventListener("pagehide", () => signOut("You have left the page and are signed out. Sign in again.", false));
+addEventListener("pagehide", () => signOut("You have left the page and are signed out.", false, "Sign in again."));
 show(false);
 find("token").focus();
 addEventListener("hashchange", beginWithLink); // the next link, in the same tab

@@ -1,4 +1,4 @@
-"""`jobgate console`: the console at 127.0.0.1 over the Unix socket, and what others on the machine and other pages get of it (operate.md)."""
+"""`jobgate console`: the console at an address of its own over the Unix socket, and what others on the machine and other pages get of it (operate.md)."""
 
 import json
 import os
@@ -6,6 +6,7 @@ import pathlib
 import signal
 import socket
 import stat
+import subprocess
 
 import pytest
 
@@ -62,7 +63,7 @@ def test_events_pass_as_they_happen(bridge, gateway):
     key, local = bridge.key(), Control(gateway.socket_path)
     descriptors = lambda: len(os.listdir(f"/proc/{bridge.popen.pid}/fd"))
     before = descriptors()
-    with Client(("127.0.0.1", bridge.port)) as client:
+    with Client(bridge.address) as client:
         client.send(f"GET /v1/events HTTP/1.1\r\nHost: {bridge.authority}\r\nAuthorization: Bearer {key}\r\n\r\n".encode())
         assert client.read_head().status == 200
         got = ""
@@ -72,6 +73,23 @@ def test_events_pass_as_they_happen(bridge, gateway):
         while job not in got:
             got += client.read_piece().decode()
     eventually(lambda: descriptors() <= before, "the connections to end, as the client has left")
+
+
+def test_its_address_is_its_own(bridges):
+    """Servers at other ports of 127.0.0.1 share its cookies with each other."""
+    hosts = {bridges().host for _ in range(3)}
+    assert len(hosts) == 3 and not any(host.startswith("127.0.") for host in hosts)
+
+
+ALONE = ["unshare", "--map-root-user", "--net", "sh", "-c",
+         'PATH=$PATH:/usr/sbin; ip link set lo up && ip address flush dev lo && ip address add 127.0.0.1/32 dev lo && exec "$@"', "sh"]
+
+
+def test_without_an_address_of_its_own(bridges):
+    """A network namespace whose loopback interface has 127.0.0.1 alone."""
+    if subprocess.run([*ALONE, "true"]).returncode != 0:
+        pytest.skip("this user may not make a network namespace here, or there is no iproute2")
+    assert bridges(runner=ALONE).host == "127.0.0.1"
 
 
 def test_a_link_works_once(bridge):
@@ -89,10 +107,10 @@ def test_a_link_works_once(bridge):
     assert bridge.open(first).status == bridge.open(second).status == 401, "only the last link works"
 
 
-@pytest.mark.parametrize("host", ["", "127.0.0.1", "localhost:{port}", "127.0.0.1:1", "evil.test", "evil.test:{port}", "[::1]:{port}"])
+@pytest.mark.parametrize("host", ["", "{own}", "127.0.0.1:{port}", "localhost:{port}", "127.0.0.1:1", "evil.test", "evil.test:{port}", "[::1]:{port}"])
 def test_another_host(bridge, host):
-    """DNS rebinding: a page of another name, which leads to 127.0.0.1."""
-    key, host = bridge.key(), host.format(port=bridge.port)
+    """DNS rebinding: a page of another name, which leads to this address."""
+    key, host = bridge.key(), host.format(own=bridge.host, port=bridge.port)
     bridge.press_enter()
     for method, path in [("GET", "/console"), ("GET", "/v1/tokens"), ("POST", "/v1/tokens")]:
         assert bridge.ask(method, path, host=host, key=key, origin=f"http://{host}").status == 421
@@ -101,11 +119,11 @@ def test_another_host(bridge, host):
 
 
 @pytest.mark.parametrize("origin, fields", [
-    ("null", ()), ("http://evil.test", ()), ("http://127.0.0.1:1", ()), ("https://{authority}", ()), ("", ()),
+    ("null", ()), ("http://evil.test", ()), ("http://{host}:1", ()), ("http://127.0.0.1:{port}", ()), ("https://{authority}", ()), ("", ()),
     ("http://{authority}", ["Sec-Fetch-Site: cross-site"]), ("http://{authority}", ["Sec-Fetch-Site: same-site"])])
 def test_another_origin(bridge, gateway, origin, fields):
     """Requests that other pages have the browser send (CSRF), even with the key."""
-    key, origin = bridge.key(), origin.format(authority=bridge.authority)
+    key, origin = bridge.key(), origin.format(authority=bridge.authority, host=bridge.host, port=bridge.port)
     bridge.press_enter()
     assert bridge.ask("POST", "/v1/tokens", {"name": "evil", "role": "operator"}, origin=origin, key=key, fields=fields).status == 403
     assert bridge.ask("DELETE", "/v1/sessions?job=x", origin=origin, key=key, fields=fields).status == 403
@@ -134,14 +152,14 @@ def test_without_the_key(bridge, field):
     "GET http://{host}/v1/tokens HTTP/1.1\r\nHost: {host}\r\n", "GET /v1/tokens HTTP/1.1\r\nHost: {host}\r\n folded\r\n"])
 def test_what_is_not_well_formed(bridge, text):
     key = bridge.key()
-    with Client(("127.0.0.1", bridge.port)) as client:
+    with Client(bridge.address) as client:
         client.send(text.format(host=bridge.authority).encode() + f"Authorization: Bearer {key}\r\nOrigin: {bridge.origin}\r\n\r\n".encode())
         assert client.read_response().status == 400
 
 
 def test_strangers_do_not_keep_the_operator_out(bridge):
     """More connections than there are places, which send nothing."""
-    strangers = [socket.create_connection(("127.0.0.1", bridge.port)) for _ in range(100)]
+    strangers = [socket.create_connection(bridge.address) for _ in range(100)]
     assert bridge.ask("GET", "/v1/tokens", origin="", key=bridge.key()).status == 200
     for stranger in strangers:
         stranger.close()
@@ -149,14 +167,14 @@ def test_strangers_do_not_keep_the_operator_out(bridge):
 
 def test_it_ends_with_the_command(bridge):
     key = bridge.key()
-    with Client(("127.0.0.1", bridge.port)) as client:
+    with Client(bridge.address) as client:
         client.send(f"GET /v1/events HTTP/1.1\r\nHost: {bridge.authority}\r\nAuthorization: Bearer {key}\r\n\r\n".encode())
         assert client.read_head().status == 200
         bridge.popen.send_signal(signal.SIGINT)
         assert bridge.popen.wait(30) == 0
         client.read_to_end()
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", bridge.port))
+        socket.create_connection(bridge.address)
 
 
 def test_with_a_token_it_does_what_the_token_may(gateway, bridges, records, make_folder):
@@ -171,8 +189,9 @@ def test_with_a_token_it_does_what_the_token_may(gateway, bridges, records, make
     assert token.value not in pathlib.Path(f"/proc/{bridge.popen.pid}/cmdline").read_text()
 
 
-def test_the_browser_gets_the_link_in_a_file(gateway, bridges, make_folder):
-    """Arguments can be read by each user; the file only by its owner, and it ends with the command."""
+@pytest.fixture
+def in_browser(bridges, make_folder):
+    """The command that has started a browser, the words that the browser got, and the file that they name."""
     tools = make_folder("tools")
     tool = tools / "xdg-open"
     tool.write_text(f"#!/bin/sh\necho \"$@\" > {tools}/new && mv {tools}/new {tools}/opened\n")
@@ -180,10 +199,31 @@ def test_the_browser_gets_the_link_in_a_file(gateway, bridges, make_folder):
     bridge = bridges(DISPLAY=":0", PATH=f"{tools}:/usr/bin:/bin")
     opened = tools / "opened"
     eventually(opened.exists, "the browser to be started")
-    file = pathlib.Path(opened.read_text().strip())
+    return bridge, opened.read_text(), pathlib.Path(opened.read_text().strip())
+
+
+def test_the_browser_gets_the_link_in_a_file(in_browser):
+    """Arguments can be read by each user; the file only by its owner, and only until the link was used."""
+    bridge, words, file = in_browser
     assert bridge.links[0] in file.read_text() and stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert bridge.code not in opened.read_text()
-    assert bridge.end() == 0 and not file.exists()
+    assert bridge.code not in words
+    bridge.open("0" * 64)
+    assert file.exists(), "a guess uses nothing"
+    bridge.key()
+    eventually(lambda: not file.exists(), "the file to go, as its link was used")
+
+
+def test_another_link_ends_the_file(in_browser):
+    bridge, _, file = in_browser
+    bridge.press_enter()
+    eventually(lambda: not file.exists(), "the file to go, as its link works no more")
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"])
+def test_the_file_ends_with_the_command(in_browser, name):
+    bridge, _, file = in_browser
+    bridge.popen.send_signal(signal.Signals[name])
+    assert bridge.popen.wait(30) == 0 and not file.exists()
 
 
 def test_what_is_refused_at_the_start(gateway, records, make_folder):

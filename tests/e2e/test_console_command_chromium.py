@@ -39,7 +39,7 @@ def test_the_link_opens_the_console(gateway, bridge, browser):
     browser.get(bridge.links[0])
     console = ConsolePage(browser).await_list()
     assert console.text("who") == "Local administrator (local), for all jobs"
-    assert browser.current_url == f"{bridge.origin}/console" and browser.get_cookies() == []
+    assert browser.current_url == f"{bridge.origin}/console#link" and browser.get_cookies() == []
     assert browser.execute_script("return localStorage.length + sessionStorage.length") == 0
     console.choose("Jobs")
     job = local.job_of(id="shown-live")["id"]
@@ -49,15 +49,15 @@ def test_the_link_opens_the_console(gateway, bridge, browser):
 
     browser.get("about:blank")
     browser.get(bridge.links[0])
-    console.until_text("message", "This link was used already: press Enter in the terminal")
+    console.until_text("message", "This link was used already or is over 5 minutes old: press Enter in the terminal")
     bridge.press_enter()
     browser.get(bridge.links[-1])
     console.await_list()
 
 
 def test_another_page_can_do_nothing(bridge, browser):
-    """A page of another port of 127.0.0.1 is of the same site: cookies would go with its requests."""
-    browser.get(f"http://127.0.0.1:{bridge.port}/nothing")
+    """Even a page of the same site."""
+    browser.get(f"{bridge.origin}/nothing")
     assert "open the link" in browser.page_source
     browser.get("data:text/html,<title>other</title>")
     done = browser.execute_async_script("""
@@ -66,3 +66,26 @@ def test_another_page_can_do_nothing(bridge, browser):
                                         bridge.origin)
     assert done in ("opaque0", "TypeError: Failed to fetch")
     assert bridge.open().status == 200, "it has not used the link"
+
+
+def asks_for_no_token(console):
+    return not console.by_id("console").is_displayed() and console.by_id("again").is_displayed() and \
+        not any(console.by_id(name).is_displayed() for name in ("token", "kept"))
+
+
+def test_a_page_that_came_by_a_link_asks_for_no_token(bridge, browser):
+    """What is typed there after the command's end would reach the next server at the port."""
+    console = ConsolePage(browser)
+    browser.get(bridge.links[0])
+    console.await_list()
+    console.button("Sign out").click()
+    assert asks_for_no_token(console) and "jobgate console" in console.text("again")
+    browser.refresh()
+    console.until(lambda: asks_for_no_token(console), "a page without a token field")
+    bridge.press_enter()
+    browser.get(bridge.links[-1])
+    console.await_list()
+    assert bridge.end() == 0
+    browser.execute_script("window.fetch = () => Promise.resolve(new Response('{}', {status: 401}))")  # as another server at the port would answer
+    console.until(lambda: asks_for_no_token(console), "the page's end, as its key is refused")
+    assert "another token" not in console.text("message")

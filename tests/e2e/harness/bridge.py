@@ -1,4 +1,4 @@
-"""`jobgate console`, which serves the console at 127.0.0.1 for the one who runs it."""
+"""`jobgate console`, which serves the console at an address of its own on this machine for the one who runs it."""
 
 import json
 import re
@@ -8,17 +8,19 @@ from .gateway import environment
 from .process import eventually
 from .raw import Client
 
-LINK = re.compile(r"http://(127\.0\.0\.1:(\d+))/console#link=([0-9a-f]{64})")
+LINK = re.compile(r"http://((127\.\d+\.\d+\.\d+):(\d+))/console#link=([0-9a-f]{64})")
 
 
 class Bridge:
-    def __init__(self, gateway, folder, *words, **env):
+    def __init__(self, gateway, folder, *words, runner=(), **env):
+        """runner: the words of a program that runs the command."""
         self.folder, self.links = folder, []
-        self.popen = subprocess.Popen([gateway.program_path, "console", "--control-url", f"unix:{gateway.socket_path}", *words],
+        self.popen = subprocess.Popen([*runner, gateway.program_path, "console", "--control-url", f"unix:{gateway.socket_path}", *words],
                                       env=environment(gateway.sanitizer, XDG_RUNTIME_DIR=folder, **env), stdin=subprocess.PIPE,
                                       stdout=subprocess.PIPE, stderr=(folder / "console.err").open("w"), text=True)
-        self.authority, port, self.code = self.next_link()
-        self.port, self.origin = int(port), f"http://{self.authority}"
+        self.authority, self.host, port, self.code = self.next_link()
+        self.port = int(port)
+        self.address, self.origin = (self.host, self.port), f"http://{self.authority}"
         eventually(lambda: "Ctrl-C" in self.err(), "the words after the link")
 
     def err(self):
@@ -35,7 +37,7 @@ class Bridge:
     def press_enter(self):
         self.popen.stdin.write("\n")
         self.popen.stdin.flush()
-        self.code = self.next_link()[2]
+        self.code = self.next_link()[-1]
 
     def ask(self, method, path, body=None, host=None, origin=None, key=None, fields=()):
         """Send a request exactly so; origin "": none."""
@@ -47,7 +49,7 @@ class Bridge:
         content = b"" if body is None else json.dumps(body).encode()
         if content:
             lines.append(f"Content-Length: {len(content)}")
-        with Client(("127.0.0.1", self.port)) as client:
+        with Client(self.address) as client:
             client.send("\r\n".join(lines).encode() + b"\r\n\r\n" + content)
             return client.read_response(method)
 

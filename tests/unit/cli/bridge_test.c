@@ -16,7 +16,9 @@
 #define ORIGIN "Origin: http://127.0.0.1:4711\r\n"
 #define BEARER "Authorization: Bearer " KEY "\r\n"
 
-static const struct bridge bridge = {"127.0.0.1:4711", KEY, CODE};
+#define NOW 1000
+
+static const struct bridge bridge = {"127.0.0.1:4711", KEY, CODE, NOW + BRIDGE_LINK_MS};
 static struct bridge_request request;
 
 static enum bridge_verdict
@@ -158,15 +160,38 @@ a_link_works_once(void **state)
 	char first[BRIDGE_SECRET_TEXT + 1], second[BRIDGE_SECRET_TEXT + 1];
 
 	(void)state;
-	assert_false(bridge_use_code(&own, NULL));
-	assert_false(bridge_use_code(&own, ""));
-	assert_false(bridge_use_code(&own, KEY));
-	assert_true(bridge_use_code(&own, CODE)); /* a wrong guess spends nothing */
-	assert_false(bridge_use_code(&own, CODE));
-	assert_false(bridge_use_code(&own, ""));
+	assert_false(bridge_use_code(&own, NULL, NOW));
+	assert_false(bridge_use_code(&own, "", NOW));
+	assert_false(bridge_use_code(&own, KEY, NOW));
+	assert_true(bridge_use_code(&own, CODE, NOW)); /* a wrong guess spends nothing */
+	assert_false(bridge_use_code(&own, CODE, NOW));
+	assert_false(bridge_use_code(&own, "", NOW));
 	assert_true(bridge_secret(first) && bridge_secret(second));
 	assert_int_equal(strspn(first, "0123456789abcdef"), BRIDGE_SECRET_TEXT);
 	assert_string_not_equal(first, second);
+}
+
+static void
+a_link_expires(void **state)
+{
+	struct bridge own = bridge;
+
+	(void)state;
+	assert_false(bridge_expire(&own, NOW + BRIDGE_LINK_MS - 1));
+	assert_true(bridge_use_code(&own, CODE, NOW + BRIDGE_LINK_MS - 1));
+	assert_false(bridge_expire(&own, NOW + BRIDGE_LINK_MS)); /* it was used */
+
+	own = bridge;
+	assert_false(bridge_use_code(&own, CODE, NOW + BRIDGE_LINK_MS));
+	own = bridge;
+	assert_true(bridge_expire(&own, NOW + BRIDGE_LINK_MS));
+	assert_int_equal(own.code[0], 0);
+	assert_false(bridge_expire(&own, NOW + BRIDGE_LINK_MS)); /* said once */
+	assert_false(bridge_use_code(&own, CODE, NOW));
+
+	assert_true(bridge_renew(&own, 2 * NOW + BRIDGE_LINK_MS));
+	assert_int_equal(strlen(own.code), BRIDGE_SECRET_TEXT);
+	assert_true(bridge_use_code(&own, own.code, NOW + 2 * BRIDGE_LINK_MS));
 }
 
 int
@@ -180,6 +205,7 @@ main(void)
 	    cmocka_unit_test(other_paths_and_methods),
 	    cmocka_unit_test(what_is_not_well_formed),
 	    cmocka_unit_test(a_link_works_once),
+	    cmocka_unit_test(a_link_expires),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
