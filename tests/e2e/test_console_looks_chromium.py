@@ -135,7 +135,7 @@ def test_light_and_dark(console, browser, records, operator, scheme):
         assert len(texts) > 3 and not [text for text in texts if text[0] < 4.5], texts
     look()
     console.enter("nonsense")
-    console.until_text("message", "no token")
+    console.until_text("message", "not a token")
     look()
     console.sign_in(operator).choose("Tokens").until_rows(["ops"])
     look()
