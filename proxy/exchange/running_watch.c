@@ -104,16 +104,21 @@ find_slots(const struct running_watch *watch, const struct running_records *reco
 	}
 }
 
-/* Add who heard of its beginning, whatever the records are now. A slot may have a new audience,
- * which heard nothing. */
+/*
+ * Add who heard of its beginning, whatever the records are now. A slot may have a new audience,
+ * which heard nothing. The token is described as it is now: who heard which one it is learns that
+ * again only while it is in reach, or when it is gone, since then only its id is known.
+ */
 static void
-find_told(const struct running_watch *watch, const struct told *told, struct session_event *event)
+find_told(const struct running_watch *watch, const struct told *told,
+    const struct running_records *records, struct session_event *event)
 {
 	for (unsigned slot = 0; slot < SESSION_SLOTS; slot++) {
 		if (watch->slots[slot] == NULL || told->orders < watch->since[slot])
 			continue;
 		event->sees |= told->slots & 1u << slot;
-		event->names |= told->names & 1u << slot;
+		if (records->token == NULL || running_names(watch->slots[slot], records))
+			event->names |= told->names & 1u << slot;
 	}
 }
 
@@ -162,7 +167,7 @@ running_ended(const struct exchange *exchange, enum outcome outcome)
 	snprintf(event.outcome, sizeof(event.outcome), "%s", outcome_name(outcome));
 	running_find_records(exchange, &records);
 	find_slots(watch, &records, &event);
-	find_told(watch, &exchange->told, &event);
+	find_told(watch, &exchange->told, &records, &event);
 	tell(watch, exchange, &records, &event);
 }
 

@@ -85,6 +85,55 @@ who_heard_the_beginning_hears_the_end(void **state)
 	running_watch_free(world.context);
 }
 
+/*
+ * A session whose token the scope of slot 1 may know begins. Then the token becomes this one, and
+ * the job leaves the scope; then NULL: the token is deleted, and the session is cut.
+ */
+static void
+begin_named(struct record *then)
+{
+	const struct label label = {SLICE("team"), SLICE("a")};
+	const struct label_set labels = {1, &label};
+
+	know_labelled(&labels, &labels);
+	assert_true(watch_slot(1, "team=a", SESSION_WATCH_BEGIN));
+	send_get();
+	assert_int_equal(told.names, 1u << 1);
+	world_change(&world, RECORD_TOKEN);
+	world_reply(&world, RECORD_TOKEN, then);
+	if (then != NULL) {
+		world_change(&world, RECORD_JOB);
+		world_reply(&world, RECORD_JOB, job_record(8000, NULL));
+		world_turn(&world);
+		exchange_client_failed(world.exchange, CLIENT_CLOSED);
+	}
+	world_turn(&world);
+	assert_int_equal(told.change, SESSION_ENDED);
+	assert_int_equal(told.sees, 1u << 1);
+	running_watch_free(world.context);
+}
+
+/* Its name may have changed since then. */
+static void
+a_token_that_has_left_the_scope_is_not_named(void **state)
+{
+	(void)state;
+	begin_named(token_record(world.token, 1, NULL));
+	assert_int_equal(told.names, 0);
+	assert_string_equal(told.session.token_id, "");
+	assert_string_equal(told.session.token_name, "");
+}
+
+static void
+a_token_that_is_gone_has_an_id(void **state)
+{
+	(void)state;
+	begin_named(NULL);
+	assert_int_equal(told.names, 1u << 1);
+	assert_string_equal(told.session.token_id, TOKEN_ID);
+	assert_string_equal(told.session.token_name, "");
+}
+
 /* The slot has another audience by then; in between no slot was watched. */
 static void
 the_next_of_a_slot_does_not_hear_the_end(void **state)
@@ -178,6 +227,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST_ORDER(who_watches_is_told),
 	    TEST_ORDER(who_heard_the_beginning_hears_the_end),
+	    TEST_ORDER(a_token_that_has_left_the_scope_is_not_named),
+	    TEST_ORDER(a_token_that_is_gone_has_an_id),
 	    TEST_ORDER(the_next_of_a_slot_does_not_hear_the_end),
 	    TEST_ORDER(strangers_are_told_by_half),
 	    TEST_ORDER(what_is_not_told_is_said_to_be_lost),
