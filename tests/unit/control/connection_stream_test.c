@@ -64,6 +64,7 @@ follow(const struct world *world, const char *token)
 	assert_int_equal(answer.status, 200);
 	assert_non_null(strstr(answer.head, "Content-Type: text/event-stream\r\n"));
 	assert_non_null(strstr(answer.head, "Transfer-Encoding: chunked\r\n"));
+	assert_non_null(strstr(answer.head, "Connection: close\r\n"));
 	assert_null(strstr(answer.head, "Content-Length"));
 	assert_int_equal(read_chunk(fd, chunk, sizeof(chunk)), strlen(": events\n\n"));
 	until_chunk(fd, "event: start\n", chunk, sizeof(chunk));

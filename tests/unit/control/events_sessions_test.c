@@ -39,13 +39,16 @@ slots(void **state)
 {
 	int worker = connect_worker(1, SESSION_PROTOCOL);
 	struct session_order order;
-	struct call *first, *second;
+	struct call *shared, *first, *second;
 
 	(void)state;
 	reader_of(NULL, NULL);
 	confirm_watch(worker, 0);
-	reader_of("0000000000000001", NULL);
+	shared = reader_of("0000000000000001", NULL);
 	assert_false(got_order(worker, &order));
+	leave(shared);
+	tick();
+	assert_false(got_order(worker, &order)); /* the other one still has it */
 	first = reader_of("0000000000000002", &of_a);
 	assert_string_equal(confirm_watch(worker, 1).filter.scope, "team=a");
 	second = reader_of("0000000000000003", &of_b);
