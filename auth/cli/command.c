@@ -158,8 +158,9 @@ char *
 command_query(char *path, const char *name, const char *value)
 {
 	char *prefix = NULL, *longer;
+	bool first = path != NULL && path[0] != '\0' && path[strlen(path) - 1] == '?';
 
-	if (path == NULL || asprintf(&prefix, "%s&%s=", path, name) < 0)
+	if (path == NULL || asprintf(&prefix, "%s%s%s=", path, first ? "" : "&", name) < 0)
 		prefix = NULL;
 	longer = prefix != NULL ? client_path(prefix, value, "") : NULL;
 	free(prefix);

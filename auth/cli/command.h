@@ -104,8 +104,8 @@ bool run_check(struct options *options);
 extern const struct argp_option run_options[];
 
 /*
- * Append "&name=value", encoded, to path, which it frees. The caller frees the result; NULL when
- * memory is short.
+ * Append "&name=value" (after a "?", "name=value"), encoded, to path, which it frees. The caller
+ * frees the result; NULL when memory is short.
  */
 char *command_query(char *path, const char *name, const char *value);
 
