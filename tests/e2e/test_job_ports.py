@@ -366,7 +366,7 @@ def test_api_life(api, gateway):
     made = create(caller, job_id, {"9000": "grpc://127.0.0.1:9000", "80": URL}).json
     assert made["ports"] == {"80": URL, "9000": "grpc://127.0.0.1:9000"}
     assert made["port_urls"] == {port: made["job_url"].replace(job_id, f"{job_id}-{port}") for port in ["80", "9000"]}
-    assert caller.call("GET", f"/v1/jobs/{job_id}").json == made
+    assert caller.job_record(job_id) == made
     changed = patch(caller, job_id, {"80": None, "81": URL}).json
     assert changed["ports"] == {"81": URL, "9000": "grpc://127.0.0.1:9000"} and changed["url"] == URL
     assert patch(caller, job_id, None).json["ports"] == {}

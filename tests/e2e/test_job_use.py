@@ -152,7 +152,7 @@ def test_a_job_with_a_running_session_is_not_idle(gateway, local, records, scene
 
 
 def test_a_worker_that_does_not_answer(gateways, records):
-    gateway = gateways.start({"workers": 2})
+    gateway = gateways.start({"workers": 2, "timeouts": {"watchdog": "2m"}})
     local, job, worker = Control(gateway.socket_path), records.job(UNREACHABLE, created_at="2024-01-01T00:00:00Z"), gateway.workers()[0]
     records.client.zadd("jobgate:jobs", {job: 1})
     sessions = lambda: get_job(local, job)["sessions"]

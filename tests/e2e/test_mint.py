@@ -52,11 +52,16 @@ def old_token(server, role="read", name="old"):
 
 
 def asked_for(server):
-    """How often Redis was asked for anything but what links and the test itself send; records are not read by GET."""
+    """
+    How often Redis was asked for anything but what links and the test itself send; records are not read by GET.
+    Now and then the control process reads the record of a job whose host the gateway has itself. Its script has one HLEN, which workers never send.
+    """
     known = {"ping", "info", "config", "role", "client", "subscribe", "hello", "select", "mget", "command", "exists", "eval_ro", "get", "config|resetstat",
              "config|get", "config|set", "client|tracking", "client|id", "client|setname", "client|setinfo", "client|list", "pttl"}
-    return {name: entry["calls"] for name, entry in server.client.info("commandstats").items()
-            if name.removeprefix("cmdstat_") not in known}
+    calls = {name: entry["calls"] for name, entry in server.client.info("commandstats").items() if name.removeprefix("cmdstat_") not in known}
+    own = calls.get("cmdstat_hlen", 0)
+    left = {name: count - own if name.removeprefix("cmdstat_") in ("hlen", "hkeys", "hgetall", "zscore") else count for name, count in calls.items()}
+    return {name: count for name, count in left.items() if count != 0}
 
 
 def tracked(server):
