@@ -161,8 +161,8 @@ read_job(struct call *call)
 
 /*
  * The job whose id is the label of the port's host has been read. Its record counts even if it is
- * broken, or out of the caller's scope: the caller learns as much from a refused change of the port
- * (409).
+ * broken, or out of the caller's scope: the port's job is within it, so the caller learns as much
+ * from a refused change of the port (409).
  */
 static void
 got_label(void *ctx, enum store_result result, const struct record *record)
@@ -185,6 +185,28 @@ got_label(void *ctx, enum store_result result, const struct record *record)
 	}
 }
 
+/*
+ * The port's job has been read. One that is out of the caller's scope must look as if it did not
+ * exist, whatever its ports' hosts are.
+ */
+static void
+got_owner(void *ctx, enum store_result result, const struct record *record)
+{
+	struct call *call = ctx;
+	struct question *question = call->state;
+	struct control *control = call->ctx;
+	char room[JOB_PORT_LABEL_MAX];
+
+	if (!learn(call, result, record, &question->evidence.job_known))
+		return;
+	if (question->evidence.job_known != RECORD_KNOWN)
+		decide(call);
+	else
+		store_get(control->store, RECORD_JOB,
+		    jg_job_port_label(question->input.job, question->input.port, room), got_label,
+		    call);
+}
+
 /* Read the job, and the one whose host a port would have, if the verdict can depend on them. */
 static void
 read_jobs(struct call *call)
@@ -205,7 +227,7 @@ read_jobs(struct call *call)
 	else if (label.len > 0 && is_fixed(call, job))
 		lacks_port(call, PORT_OF_FIXED_JOB);
 	else if (label.len > 0 && label.len <= JOB_ID_MAX)
-		store_get(control->store, RECORD_JOB, label, got_label, call);
+		store_get(control->store, RECORD_JOB, job, got_owner, call);
 	else
 		read_job(call);
 }

@@ -17,8 +17,8 @@ enum port_state {
 };
 
 /*
- * A question under way: first the token is read, then the job whose id is the label of the port's
- * host, then the job.
+ * A question under way: first the token is read, then the job. For a port, the job is read before
+ * the job whose id is the label of the port's host, and again after it.
  */
 struct question {
 	json_t *body; /* what the slices below point into */

@@ -494,6 +494,16 @@ def test_authorize(ports, records):
     assert "does not exist" in explained(ports, scoped)[2]
 
 
+def test_authorize_tells_nothing_out_of_scope(api, records):
+    """A job that the caller may not see looks as if it did not exist, also where another job has its port's host."""
+    caller = api("team=a")
+    hidden = records.job(URL, {"team": "b"})
+    records.job(URL, {"team": "b"}, f"{hidden}-9000")
+    for job in [hidden, f"j{random_id(6)}"]:
+        answer = caller.done("POST", "/v1/authorize", {"token": records.token(selector="team=a").value, "job": job, "port": 9000})
+        assert "which has its host" not in answer["reason"] and answer["verdict"] == "out_of_scope"
+
+
 def test_authorize_of_a_long_id(ports, records, backends):
     """Its port has no host, only a path, so no other job can have its host."""
     job = "l" * 57 + random_id(3)
