@@ -19,6 +19,7 @@ BARS = {
     ("small", "relay", "cpu_us"): (1.20, "≤"),
     ("small", "haproxy", "per_second"): (1.20, "≥"),
     ("large", "haproxy", "per_second"): (1.00, "≥"),
+    ("many", "haproxy", "cpu_us"): (0.70, "≤"),
     ("close", "haproxy", "cpu_us"): (0.80, "≤"),
     ("tls_full", "haproxy", "per_second"): (1.00, "≥"),
     ("tls_full", "haproxy", "cpu_us"): (1.00, "≤"),
