@@ -352,7 +352,9 @@ step_count(struct authorization *run)
 	CHECK(exchange->decided && (holds || exchange_is_allowed(exchange)) &&
 		  (token != NULL) != exchange->is_public,
 	    exchange_dump, exchange);
-	if (token != NULL && !exchange_within_limits(exchange, token))
+	if (token == NULL) /* it may have been held with one */
+		jg_limits_give(exchange->context->options.limit_table, &exchange->permit);
+	else if (!exchange_within_limits(exchange, token))
 		return STEP_DONE;
 	if (!holds)
 		return STEP_PASS;

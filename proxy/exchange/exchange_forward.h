@@ -23,10 +23,10 @@ const struct job_url *exchange_enter(
 
 /*
  * Leave the backend for that of a replica that was not tried, and keep the request in the form for
- * it. While the request is held, all others count as not tried once all have been tried. False:
- * there is none, and all stays.
+ * it. While the request is held, it goes round those at which it did not fail for good. for_good:
+ * it did so at this one. False: there is none, and all stays.
  */
-bool exchange_change_replica(struct exchange *exchange);
+bool exchange_change_replica(struct exchange *exchange, bool for_good);
 
 /*
  * The job has other URLs now: a request that is held for one of the old ones goes to one of these.

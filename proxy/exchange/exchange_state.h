@@ -98,6 +98,7 @@ struct exchange {
 	bool sticky;		  /* its answer names its replica to the browser, unless */
 	uint64_t sticks_to;	  /* its cookie did so: the hash of that URL */
 	bool connect_timed_out;	  /* one of the job's replicas took too long to connect */
+	uint16_t failed;	  /* a bit for each replica at which it failed for good (`tried`) */
 	struct timer timer;	  /* the deadline of the state, or `ends_ms` if that is earlier */
 	uint64_t session_ends_ms; /* monotonic; with CARRIER_SIGN_IN */
 	uint64_t ends_ms;	/* monotonic: it ends then, even while data moves; 0: it has no such

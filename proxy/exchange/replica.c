@@ -160,8 +160,26 @@ bit_of(const struct exchange *exchange, const struct job *job)
 	return 0;
 }
 
+/*
+ * While it is held, each replica is tried again once the others have been, and the last one that
+ * may start is tried again and again. Those at which it failed for good are not: no time passes
+ * there, so it would not pause.
+ */
+static const struct job_url *
+choose_again(struct exchange *exchange, const struct job *job)
+{
+	const struct job_url *target;
+
+	exchange->tried = exchange->failed | bit_of(exchange, job);
+	target = choose(exchange, job);
+	if (target != NULL)
+		return target;
+	exchange->tried = exchange->failed;
+	return choose(exchange, job);
+}
+
 bool
-exchange_change_replica(struct exchange *exchange)
+exchange_change_replica(struct exchange *exchange, bool for_good)
 {
 	struct exchange_context *context = exchange->context;
 	struct directory_answer answer;
@@ -176,11 +194,11 @@ exchange_change_replica(struct exchange *exchange)
 	if (answer.known != RECORD_KNOWN)
 		return false;
 	job = jg_directory_job(answer.entry);
+	if (for_good)
+		exchange->failed |= bit_of(exchange, job);
 	target = choose(exchange, job);
-	if (target == NULL && exchange_waits(exchange)) {
-		exchange->tried = bit_of(exchange, job);
-		target = choose(exchange, job);
-	}
+	if (target == NULL && exchange_waits(exchange))
+		target = choose_again(exchange, job);
 	return target != NULL && move(exchange, left, target);
 }
 
@@ -190,6 +208,7 @@ exchange_stay_at_replica(struct exchange *exchange, const struct job *job)
 	struct upstream_user *user = &exchange->upstream_user;
 
 	exchange->tried = UINT16_MAX;
+	exchange->failed = 0;
 	user->elsewhere = false;
 	user->leave_ms =
 	    job->replicas.count > 0 ? loop_now_ms(exchange->context->loop) + STAY_MS : 0;

@@ -185,7 +185,7 @@ exchange_repeat(struct exchange *exchange, enum repeat repeat)
 	timer_stop(&exchange->timer);
 	counter_add(&exchange->context->stats->backend_retries, 1);
 	if (repeat == REPEAT_BROKEN || repeat == REPEAT_UNPROCESSED)
-		exchange_change_replica(exchange); /* if there is none, the same one again */
+		exchange_change_replica(exchange, false); /* or the same one again */
 	exchange_acquire(exchange, POOL_FRESH);
 	return true;
 }
@@ -216,8 +216,8 @@ is_starting(const struct exchange *exchange, enum upstream_failure failure)
 
 /*
  * True when no further replica is tried. A client waits for two that do not answer, not for
- * sixteen. A request that is held tries all of them again and again while the failure may pass: it
- * waits only at the last one of each round.
+ * sixteen. A request that is held tries those that may start again and again: it waits only at the
+ * last one of each round.
  */
 static bool
 stays(const struct exchange *exchange, enum upstream_failure failure)
@@ -227,7 +227,7 @@ stays(const struct exchange *exchange, enum upstream_failure failure)
 	if (failure == UPSTREAM_NO_SOCKET)
 		return true;
 	if (exchange_waits(exchange))
-		return !may_pass(failure) && !user->elsewhere;
+		return false;
 	if (exchange->hold_until_ms != 0 && user->leave_ms != 0)
 		return true; /* its time is over */
 	return failure == UPSTREAM_CONNECT_TIMEOUT && exchange->connect_timed_out;
@@ -242,7 +242,7 @@ exchange_go_elsewhere(struct exchange *exchange, enum upstream_failure failure)
 	bool tried_all = exchange->upstream_user.leave_ms != 0;
 
 	if (exchange->state != EXCHANGE_CONNECTING || exchange->kept == NULL ||
-	    stays(exchange, failure) || !exchange_change_replica(exchange))
+	    stays(exchange, failure) || !exchange_change_replica(exchange, !may_pass(failure)))
 		return false;
 	exchange->connect_timed_out =
 	    exchange->connect_timed_out || failure == UPSTREAM_CONNECT_TIMEOUT;

@@ -1,7 +1,9 @@
 /* hold_test.c - requests that are held until their job is up. */
 #include <arpa/inet.h>
 
+#include "exchange/running.h"
 #include "exchange_world.h"
+#include "limits/table.h"
 
 #define START_MS 5000
 
@@ -223,6 +225,69 @@ a_token_that_does_not_count_any_more_is_not_named(void **state)
 	assert_memory_equal(world.exchange->token_id, nothing, TOKEN_ID_LEN);
 }
 
+/* Others of the token may run while it is held, or runs, as a stranger. */
+static void
+a_request_that_becomes_public_gives_its_permit_back(void **state)
+{
+	static const uint64_t key[2] = {1, 2};
+	struct exchange_options *options = &world.context->options;
+	struct record *token = token_record(world.token, 1, NULL);
+
+	(void)state;
+	options->limit_table = limit_table_new(8, key);
+	options->limit_owner = 1;
+	options->limits.gateways = 1;
+	assert_non_null(options->limit_table);
+	token->token.limits.concurrency = 1;
+	world_get(&world);
+	world_reply(&world, RECORD_TOKEN, token);
+	world_reply(&world, RECORD_JOB, job_record(0, NULL));
+	ASSERT_WAITS(&world);
+	assert_int_equal(limit_table_permits(options->limit_table), 1);
+	world_change(&world, RECORD_TOKEN);
+	world_change(&world, RECORD_JOB);
+	world_turn(&world);
+	know_public();
+	ASSERT_WAITS(&world);
+	assert_true(exchange_is_public(world.exchange));
+	assert_int_equal(limit_table_permits(options->limit_table), 0);
+	exchange_shutdown(world.exchange);
+	world_turn(&world);
+	limit_table_free(options->limit_table);
+	options->limit_table = NULL;
+}
+
+static struct session_event told;
+
+static bool
+on_told(void *ctx, const struct session_event *event)
+{
+	(void)ctx;
+	told = *event;
+	return true;
+}
+
+/* When it is refused, it does not watch its records any more. */
+static void
+who_heard_that_it_began_hears_its_end(void **state)
+{
+	const struct session_order order = {.watch = SESSION_WATCH_BEGIN};
+
+	(void)state;
+	assert_true(running_watch(world.context, &order, on_told, NULL));
+	ask(world.bearer);
+	assert_int_equal(told.change, SESSION_BEGUN);
+	world_change(&world, RECORD_TOKEN);
+	world_turn(&world);
+	world_reply(&world, RECORD_TOKEN, NULL);
+	world_turn(&world);
+	ASSERT_REFUSED(&world, 401);
+	assert_int_equal(told.change, SESSION_ENDED);
+	assert_int_equal(told.status, 401);
+	assert_int_equal(told.sees, 1);
+	running_watch_free(world.context);
+}
+
 static void
 a_person_gets_a_page_that_checks_again(void **state)
 {
@@ -273,6 +338,8 @@ main(void)
 	    TEST(no_token_takes_all_places),
 	    TEST(a_network_has_one_share),
 	    TEST(a_token_that_does_not_count_any_more_is_not_named),
+	    TEST(a_request_that_becomes_public_gives_its_permit_back),
+	    TEST(who_heard_that_it_began_hears_its_end),
 	    TEST(a_person_gets_a_page_that_checks_again),
 	    TEST(another_proxy_gets_its_answer_at_once),
 	};

@@ -321,17 +321,46 @@ a_held_request_whose_time_is_over_tries_no_more(void **state)
 	assert_int_equal(world.client.status, 503);
 }
 
-/* What does not pass at the last one would make it try without a pause. */
+/* Where it failed for good it is not tried again, so it pauses at the one that may start. */
 static void
 a_failure_that_does_not_pass(void **state)
 {
+	const struct upstream_user *user;
+
 	(void)state;
 	ask_held();
 	fail_connection(UPSTREAM_NOT_VERIFIED);
 	fail_connection(UPSTREAM_REFUSED);
+	fail_connection(UPSTREAM_NOT_ALLOWED);
+	for (unsigned i = 3; i < 6; i++) {
+		user = upstream()->upstream.user;
+		assert_int_equal(fake_pool.acquires, i + 1);
+		assert_int_equal(replica_at(i), replica_at(1));
+		assert_false(user->elsewhere);
+		assert_true(user->leave_ms > world_now(&world));
+		assert_int_equal(world.client.ends, 0);
+		if (i < 5)
+			fail_connection(UPSTREAM_REFUSED);
+	}
+	assert_int_equal(fake_pool.entered, 1);
 	fail_connection(UPSTREAM_NOT_VERIFIED);
-	assert_int_equal(fake_pool.acquires, 3);
+	assert_int_equal(fake_pool.acquires, 6);
 	assert_int_equal(world.client.status, 502);
+}
+
+/* The job's record changes: what failed before may be mended. */
+static void
+a_failure_that_a_change_may_mend(void **state)
+{
+	(void)state;
+	ask_held();
+	fail_connection(UPSTREAM_NOT_VERIFIED);
+	the_record_changes(record_with(0, 3));
+	for (unsigned i = 0; i < 3; i++)
+		fail_connection(UPSTREAM_REFUSED);
+	assert_int_equal(fake_pool.acquires, 5);
+	assert_int_equal(different(1, 3), 3);
+	assert_int_equal(world.client.ends, 0);
 }
 
 static void
@@ -405,6 +434,7 @@ main(void)
 	    TEST(a_held_request_tries_all_again),
 	    TEST(a_held_request_whose_time_is_over_tries_no_more),
 	    TEST(a_failure_that_does_not_pass),
+	    TEST(a_failure_that_a_change_may_mend),
 	    TEST(a_held_request_follows_the_urls),
 	    TEST(a_held_request_goes_on_after_a_change),
 	    TEST(one_url),
