@@ -146,12 +146,17 @@ exchange_count_job(const struct exchange *exchange)
 		    context->options.jobs_max, &use);
 }
 
-/* Only for a trace that its sender records: the id of another one would lead to nothing. */
+/*
+ * Only for a trace that its sender records: the id of another one would lead to nothing. Strangers
+ * must not choose what operators see.
+ */
 __attribute__((noinline)) static void
 exchange_note_exemplar(const struct exchange *exchange)
 {
 	uint64_t us = exchange_age_us(exchange);
 
+	if (!exchange->peer->trusted && !(exchange->authenticated && exchange_is_allowed(exchange)))
+		return;
 	exemplar_note(&exchange->context->stats->exemplars[histogram_bucket(us)],
 	    exchange->trace.id, us, (uint64_t)loop_wall_us(exchange->context->loop));
 }
