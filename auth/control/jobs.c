@@ -1,10 +1,11 @@
-/* jobs.c - registers and changes jobs. */
+/* jobs.c - registers, renews, shows and deletes jobs. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <openssl/rand.h>
 
 #include "auth/control/handlers.h"
+#include "auth/control/job_checks.h"
 #include "auth/control/scope.h"
 #include "auth/control/view.h"
 #include "auth/record.h"
@@ -111,62 +112,6 @@ add_labels_of_scope(struct call *call, struct record_input *input)
 	return false;
 }
 
-static bool
-has(uint32_t fields, enum job_field field)
-{
-	return (fields & FIELD_BIT(field)) != 0;
-}
-
-/*
- * Refuse a URL outside control.scoped_urls to a caller with a scope. A local caller could do
- * everything by leaving the token out, so it is not refused. False after answering.
- */
-static bool
-check_url(struct call *call, const char *field, struct slice url)
-{
-	const struct control *control = call->ctx;
-	const struct control_setup *setup = control->setup;
-
-	if (call->scope.count == 0 || call->local ||
-	    scope_may_lead_to(
-		url, setup->settings.scoped_urls.items, setup->settings.scoped_urls.count))
-		return true;
-	call_refuse(call, 403, field,
-	    "with a token that is limited to labels, a job's URL may only lead to addresses in "
-	    "control.scoped_urls");
-	return false;
-}
-
-/* The same for each URL of the job. */
-static bool
-check_urls(struct call *call, const struct record_input *input)
-{
-	if (has(input->given, JOB_FIELD_URL) && !check_url(call, "url", input->record.job.url_text))
-		return false;
-	for (size_t i = 0; i < input->port_count; i++) {
-		char field[16];
-
-		snprintf(field, sizeof(field), "ports.%u", (unsigned)input->ports[i].number);
-		if (!check_url(call, field, input->ports[i].url_text))
-			return false;
-	}
-	return true;
-}
-
-/*
- * Only operators without a scope may let everyone in; all that may change the job may end that. As
- * for check_url, a local caller is not refused. False after answering.
- */
-static bool
-check_access(struct call *call, const struct record_input *input)
-{
-	if (!has(input->given, JOB_FIELD_ACCESS) || call->scope.count == 0 || call->local)
-		return true;
-	call_refuse(call, 403, "access",
-	    "with a token that is limited to labels, a job cannot be made public");
-	return false;
-}
-
 /* Refuse an id whose host is the gateway's own. False after answering. */
 static bool
 check_id(struct call *call, const struct record_input *input)
@@ -181,26 +126,6 @@ check_id(struct call *call, const struct record_input *input)
 	    "the job another id",
 	    (int)id.len, id.at);
 	return false;
-}
-
-/* The same for the hosts of its ports. */
-static bool
-check_hosts(struct call *call, struct slice id, const struct record_input *input)
-{
-	char room[JOB_PORT_LABEL_MAX], field[16];
-
-	for (size_t i = 0; i < input->port_count; i++) {
-		uint16_t number = input->ports[i].number;
-
-		if (!handler_job_is_taken(call->ctx, jg_job_port_label(id, number, room)))
-			continue;
-		snprintf(field, sizeof(field), "ports.%u", (unsigned)number);
-		call_refuse(call, 409, field,
-		    "the host of this port would be the gateway's own (control.host or "
-		    "browser.host): give the port another number");
-		return false;
-	}
-	return true;
 }
 
 void
@@ -222,8 +147,8 @@ jobs_create(struct call *call)
 		handler_refuse_input(call, &error);
 		goto done;
 	}
-	if (!check_id(call, &input) || !check_hosts(call, input.record.job.id, &input) ||
-	    !check_urls(call, &input) || !check_access(call, &input) ||
+	if (!check_id(call, &input) || !job_check_hosts(call, input.record.job.id, &input) ||
+	    !job_check_urls(call, &input) || !job_check_access(call, &input) ||
 	    !add_labels_of_scope(call, &input) || !handler_may_grow(call))
 		goto done;
 	if (!creation_new(call, input.record.job.id)) {
@@ -240,122 +165,6 @@ jobs_create(struct call *call)
 	audit_job_new(&record.job, creation->change);
 	store_create(control->store, &record, now_ms, handler_maker(call, RECORD_JOB, &maker),
 	    created, call);
-done:
-	json_decref(body);
-}
-
-/* With STORE_BROKEN the record was changed, too, but still breaks the rules. */
-static void
-note_patch(struct call *call, enum store_result result, const struct record *record)
-{
-	const struct control *control = call->ctx;
-	const struct record *before = store_before(control->store);
-	bool unmended = result == STORE_BROKEN || result == STORE_TOO_LARGE;
-	char change[AUDIT_CHANGE_MAX] = "";
-
-	if (record != NULL && before != NULL)
-		audit_job_change(&before->job, &record->job, change);
-	handler_audit_change(
-	    call, unmended ? STORE_OK : result, "changed", RECORD_JOB, call->id, change);
-}
-
-static void
-answer_patch(struct call *call, enum store_result result, const struct record *record)
-{
-	const struct control *control = call->ctx;
-
-	if (result == STORE_OK)
-		call_answer(call, 200, view_record(record, control->setup->settings.public_url));
-	else
-		handler_store_refused(call, result, record_types[RECORD_JOB].noun);
-}
-
-static void
-patched(void *ctx, enum store_result result, const struct record *record)
-{
-	struct call *call = ctx;
-
-	note_patch(call, result, record);
-	answer_patch(call, result, record);
-}
-
-/*
- * The same for a patch that may have taken the job out of a token's reach, which is a revocation.
- */
-static void
-narrowed(void *ctx, enum store_result result, const struct record *record)
-{
-	struct call *call = ctx;
-
-	note_patch(call, result, record);
-	if (handler_confirmed(call, result, "repeat the request"))
-		answer_patch(call, result, record);
-}
-
-/* True when a token, or everyone, reaches the job now, and may not reach it after the patch. */
-static bool
-narrows(const struct record_input *patch)
-{
-	return has(patch->removed, JOB_FIELD_ACCESS) || has(patch->removed, JOB_FIELD_URL) ||
-	       has(patch->removed, JOB_FIELD_LABELS) || has(patch->removed, JOB_FIELD_PORTS) ||
-	       patch->removed_port_count > 0 || patch->removed_label_count > 0 ||
-	       patch->label_count > 0;
-}
-
-/* True when the patch does more than remove. */
-static bool
-adds(const struct record_input *patch)
-{
-	return has(patch->given, JOB_FIELD_URL) || has(patch->given, JOB_FIELD_ACCESS) ||
-	       patch->label_count > 0 || patch->port_count > 0;
-}
-
-/*
- * True when the caller has a scope and the patch changes where the job's requests go, without
- * ending public access. Requests without a token reach what is behind a public job, so only
- * operators that may make a job public may change this.
- */
-static bool
-redirects_public(const struct call *call, const struct record_input *patch)
-{
-	return call->scope.count > 0 && !has(patch->removed, JOB_FIELD_ACCESS) &&
-	       (has(patch->given, JOB_FIELD_URL) || patch->port_count > 0);
-}
-
-void
-jobs_patch(struct call *call)
-{
-	struct control *control = call->ctx;
-	struct record_input input;
-	struct input_error error;
-	char now[VIEW_TIME_MAX];
-	json_t *body;
-
-	if (!handler_id(call, RECORD_JOB) || (body = handler_body(call, NULL)) == NULL)
-		return;
-	if (!input_record(body, RECORD_JOB, INPUT_PATCH, &input, &error)) {
-		handler_refuse_input(call, &error);
-		goto done;
-	}
-	if (!check_hosts(call, call->id, &input) || !check_urls(call, &input) ||
-	    !check_access(call, &input) || (adds(&input) && !handler_may_grow(call)))
-		goto done;
-	disk_make_room(control->disk);
-	view_time(clock_ms(CLOCK_REALTIME), now);
-	store_job_patch(control->store, call->id, &call->scope,
-	    &(struct store_job_patch){
-		.leaves_scope = scope_left_by(&call->scope, &input),
-		.not_of_public = redirects_public(call, &input),
-		.record = &input.record,
-		.given = input.given,
-		.removed = input.removed,
-		.labels_removed = input.removed_labels,
-		.labels_removed_count = input.removed_label_count,
-		.ports_removed = input.removed_ports,
-		.ports_removed_count = input.removed_port_count,
-		.updated_at = slice_of(now),
-	    },
-	    narrows(&input) ? narrowed : patched, call);
 done:
 	json_decref(body);
 }
