@@ -146,7 +146,7 @@ bool conn_failed(const struct conn *conn);
 
 /*
  * Call it when the peer has closed its sending side and we have nothing to send yet: the kernel
- * then probes whether the peer still exists. `ready` is called about a minute after it is gone.
+ * then probes whether the peer still exists. `ready` is called about 75 s after it is gone.
  */
 void conn_probe(struct conn *conn);
 
