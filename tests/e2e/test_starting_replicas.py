@@ -40,6 +40,23 @@ def test_any_replica_will_do(holding, records, count, opens):  # noqa: F811
     held(holding, 0)
 
 
+@pytest.mark.parametrize("bad", [1, 2])
+def test_those_that_fail_for_good(holding, records, bad):  # noqa: F811
+    """They lead to addresses that are not allowed; the one that starts gets the request, whichever was tried last."""
+    port = free_port()
+    job, token = records.job(" ".join([urls([port]), *(f"http://169.254.1.{n}" for n in range(bad))])), records.token()
+    before = holding.metrics()[OPENED]
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(holding.client()) for _ in range(8)]
+        for client in clients:
+            client.send(request_bytes(host(job), token))
+        eventually(lambda: holding.metrics()[OPENED] > before, "the circuit to open")
+        held(holding, len(clients))
+        serve(stack.enter_context(Backend(port=port)), len(clients))
+        assert {client.read_response().status for client in clients} == {200}
+    held(holding, 0)
+
+
 def test_many_go_on_at_one_replica(holding, records):  # noqa: F811
     """Those that waited at others come, too."""
     ports = [free_port() for _ in range(3)]
