@@ -52,16 +52,17 @@ slots_take(struct slots *slots)
 	void *block = slots->idle;
 
 	CHECK(slots->size > 0 && slots->size % SLOT_ALIGNMENT == 0);
-	if (block == NULL && slots->left < slots->size && !more(slots))
-		return NULL;
-	if (block == NULL) {
+	if (block != NULL) {
+		ASAN_UNPOISON_MEMORY_REGION(block, slots->size);
+		memcpy(&slots->idle, block, sizeof(slots->idle));
+	} else {
+		if (slots->left < slots->size && !more(slots))
+			return NULL;
 		block = slots->next;
 		slots->next += slots->size;
 		slots->left -= slots->size;
+		ASAN_UNPOISON_MEMORY_REGION(block, slots->size);
 	}
-	ASAN_UNPOISON_MEMORY_REGION(block, slots->size);
-	if (block == slots->idle)
-		memcpy(&slots->idle, block, sizeof(slots->idle));
 	memset(block, 0, slots->size);
 	return block;
 }

@@ -65,7 +65,7 @@ cuts_carry_out(struct cuts *cuts, struct gateway_worker *worker)
 					: cuts->world->records.job[cuts->index].id;
 
 	if (cuts->by_token)
-		snprintf(order.filter.token, sizeof(order.filter.token), "%s", id);
+		snprintf(order.filter.token, sizeof(order.filter.token), "%.*s", TOKEN_ID_LEN, id);
 	else
 		snprintf(order.filter.job, sizeof(order.filter.job), "%s", id);
 	cuts->last_ns = schedule_now_ns(); /* what has ended may be told before the walk is over */

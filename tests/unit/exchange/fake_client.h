@@ -25,7 +25,7 @@ struct fake_client {
 	unsigned status;       /* of the last answer, or interim answer */
 	bool tunnel, no_reuse; /* of the answer */
 	char fields[4096];     /* of the last answer: "Name: value\n" each */
-	char body[16384];
+	char body[32768];
 	size_t body_len;
 	char trailers[1024]; /* "name: value\n" each; empty: none */
 	unsigned content_ends, ends;
