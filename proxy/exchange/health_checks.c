@@ -50,18 +50,15 @@ struct health_checks {
 
 /* ---- the key of a replica ---- */
 
-#define KEY_TEXT_MAX (JOB_ID_MAX + JOB_URL_MAX + JOB_HEALTH_MAX + 16)
+#define KEY_TEXT_MAX (JOB_URL_MAX + JOB_HEALTH_MAX + 16)
 
-/* Jobs with the same URL are checked each by itself, so that metrics and logs name each. */
 static uint64_t
-key_of(const struct replica_places *places, const struct job *job, const struct job_url *url)
+key_of(const struct replica_places *places, const struct job_url *url, struct slice path)
 {
 	char text[KEY_TEXT_MAX];
 	struct writer writer = writer_of(text, sizeof(text));
 	uint64_t key;
 
-	write_slice(&writer, job->id);
-	write_literal(&writer, " ");
 	write_number(&writer, (uint64_t)url->scheme);
 	write_literal(&writer, " ");
 	write_slice(&writer, url->host);
@@ -71,7 +68,7 @@ key_of(const struct replica_places *places, const struct job *job, const struct 
 	write_slice(&writer, url->path);
 	write_literal(&writer, " ");
 	write_slice(&writer, url->base);
-	write_slice(&writer, job->health);
+	write_slice(&writer, path);
 	key = siphash_64(places->hash_key, (struct slice){text, (size_t)(writer.at - text)});
 	return key != 0 ? key : 1;
 }
@@ -87,7 +84,7 @@ health_checks_unhealthy(const struct exchange_context *context, const struct job
 		return 0;
 	for (size_t i = 0; i < job->replicas.count; i++)
 		if (!replica_is_healthy(
-			places, key_of(places, job, &job->replicas.items[i]), now_ms))
+			places, key_of(places, &job->replicas.items[i], job->health), now_ms))
 			unhealthy |= (uint16_t)(1u << i);
 	return unhealthy;
 }
@@ -222,7 +219,7 @@ look_at(struct health_checks *checks, const struct checked_job *used, uint64_t n
 		return;
 	for (size_t i = 0; i < job->replicas.count && checks->running_count < RUNNING_MAX; i++) {
 		const struct job_url *url = &job->replicas.items[i];
-		uint64_t key = key_of(places, job, url);
+		uint64_t key = key_of(places, url, job->health);
 		char room[ROUTE_AUTHORITY_MAX];
 		const struct replica_label label = {job->id, replica_name(url, room)};
 

@@ -23,10 +23,9 @@
 #define REPLICA_SAMPLES_MAX 1000 /* replicas that are shown one by one, at most */
 
 /*
- * One replica of a job: its id, a URL and the health path, by their hash. Workers find places by
- * themselves and never wait for one another. A wrong count, of two replicas with the same hash or
- * of two workers that take a place at the same time, only sends requests to another URL of the same
- * job.
+ * One replica: a URL with a health path, by its hash. Workers find places by themselves and never
+ * wait for one another. A wrong count, of two URLs with the same hash or of two workers that take a
+ * place at the same time, only sends requests to another URL of the same job.
  */
 struct replica_place {
 	_Atomic uint64_t key;	   /* the hash; 0: free */

@@ -110,18 +110,6 @@ def test_requests_go_to_the_healthy_replica(gateway, replicas, ask):
     assert up(gateway, ask.job) == {replicas[0].authority: 1, replicas[1].authority: 1}
 
 
-def test_jobs_with_the_same_replicas_are_shown_each(gateway, records, replicas, ask):
-    other, token = records.job(" ".join(replica.url for replica in replicas), health="/healthz"), records.token()
-
-    def both_shown():
-        ask()
-        with Client(gateway.address) as client:
-            client.send(request_bytes(f"{other}.{DOMAIN}", token))
-            client.read_response()
-        return up(gateway, ask.job) == up(gateway, other) == {replica.authority: 1 for replica in replicas}
-    eventually(both_shown, "checks of both jobs", patience=60)
-
-
 def test_a_check_has_nothing_of_a_client(replicas, ask):
     ask()
     eventually(lambda: replicas[0].fields and replicas[1].fields, "a check of each", patience=60)
