@@ -127,7 +127,7 @@ def test_other_urls_while_held(holding, records, backend, first, later):  # noqa
 
 
 def test_a_change_of_labels_keeps_it_held(holding, records):  # noqa: F811
-    """Replicas are numbered anew then; it still tries all of them."""
+    """Replicas then have other numbers; it still tries all of them."""
     ports = [free_port() for _ in range(2)]
     job, token = records.job(urls(ports), labels={"team": "a"}), records.token()
     before = holding.metrics()[OPENED]

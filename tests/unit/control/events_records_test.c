@@ -83,7 +83,7 @@ what_was_shown(void **state)
 	struct record seen = job_record("seen", &of_a), other = job_record("other", &of_b);
 
 	(void)state;
-	events_shown(control.events, &seen); /* nobody reads: costs nothing */
+	events_shown(control.events, &seen); /* without readers: costs nothing */
 	listen_to(reader_of("0000000000000001", &of_a));
 	assert_null(known_find(control.events->known, RECORD_JOB, SLICE("seen")));
 	events_shown(control.events, &seen);

@@ -56,7 +56,7 @@ come(unsigned connections)
 		batch_count(&batch);
 }
 
-/* Turns until the count of connections has begun anew. */
+/* Turns until connections are counted from 0 again. */
 static void
 next_count(void)
 {
