@@ -154,8 +154,11 @@ move(struct exchange *exchange, struct backend *left, const struct job_url *targ
 static uint16_t
 bit_of(const struct exchange *exchange, const struct job *job)
 {
+	const struct job_url *items = job->replicas.items;
+
+	CHECK(job->replicas.count == 0 || items != NULL, exchange_dump, exchange);
 	for (size_t i = 0; i < job->replicas.count; i++)
-		if (job->replicas.items[i].hash == exchange->target)
+		if (items[i].hash == exchange->target)
 			return (uint16_t)(1u << i);
 	return 0;
 }

@@ -28,7 +28,7 @@ running_passes(const struct exchange *exchange)
 /* Counts for some jobs, whose ids may be any texts that end with NUL. NULL when memory is short;
  * free() ends it. */
 struct running_jobs;
-struct running_jobs *running_jobs_new(const struct session_jobs *jobs);
+struct running_jobs *running_jobs_new(const struct session_jobs *from);
 
 /* A session at this job: counted, if it is one of them. */
 void running_jobs_add(struct running_jobs *jobs, struct slice job);
