@@ -320,8 +320,11 @@ end(struct run *run)
 	if (run->interrupt != NULL)
 		event_free(run->interrupt);
 	resolver_free(run->resolver);
-	if (run->base != NULL)
+	if (run->base != NULL) {
+		/* libevent ends a connection that was freed in mid-answer in the next turn. */
+		event_base_loop(run->base, EVLOOP_NONBLOCK);
 		event_base_free(run->base);
+	}
 }
 
 int

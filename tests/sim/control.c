@@ -223,14 +223,11 @@ run(void *ctx)
 	for (unsigned i = 0; i < count; i++)
 		if (desks[i].timer != NULL)
 			event_free(desks[i].timer);
-	if (process->work->base != NULL)
+	if (process->work->base != NULL) {
+		event_base_loop(process->work->base, EVLOOP_NONBLOCK);
 		event_base_free(process->work->base);
-	/*
-	 * With sentinels, an answer of one that comes as the process ends may leave what belongs to
-	 * its connection (README.md: found and open).
-	 */
-	if (process->node.heap.count != 0 && process->node.heap.failed == 0 &&
-	    !process->world->scenario.sentinels)
+	}
+	if (process->node.heap.count != 0 && process->node.heap.failed == 0)
 		judge_violation(process->world, "control: %zu blocks of memory are left, %zu bytes",
 		    process->node.heap.count, process->node.heap.bytes);
 }
