@@ -38,7 +38,9 @@ struct session {
 bool session_seal(const unsigned char key[SESSION_KEY_LEN], struct slice job,
     const struct session *session, char out[SESSION_TEXT_LEN]);
 
-/* Open what was sealed with the same key for the same job. False when it was not, or has expired.
+/*
+ * Open what was sealed with the same key for the same job. False when it was not, or has expired.
+ * Where it is false because OpenSSL is short of memory, errno is ENOMEM.
  */
 bool session_open(const unsigned char key[SESSION_KEY_LEN], struct slice job, struct slice text,
     int64_t now_s, struct session *out);

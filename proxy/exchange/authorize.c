@@ -222,12 +222,17 @@ step_credential(struct authorization *run)
 	struct exchange *exchange = run->exchange;
 
 	if (exchange->route.names_sign_in) {
-		exchange_claim_sign_in(exchange, run->request, run->claim);
-		return STEP_LOOK_UP;
+		if (exchange_claim_sign_in(exchange, run->request, run->claim))
+			return STEP_LOOK_UP;
+		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
+		return STEP_DONE;
 	}
 	if (exchange->peer->forward_auth && !exchange_forward_auth_query(exchange, run->request))
 		return STEP_DONE;
-	exchange_claim(exchange, run->request, run->claim);
+	if (!exchange_claim(exchange, run->request, run->claim)) {
+		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
+		return STEP_DONE;
+	}
 	if (exchange_call_open(exchange, run->request, run->claim) ||
 	    (exchange->cors_origin != NULL &&
 		exchange_answer_preflight(exchange, run->request, run->claim)))

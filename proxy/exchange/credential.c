@@ -1,4 +1,5 @@
 /* credential.c - reads a request's claim: a token, or a browser's session. */
+#include <errno.h>
 #include <openssl/crypto.h>
 
 #include "browser/session.h"
@@ -87,33 +88,41 @@ claim_until(struct exchange *exchange, struct claim *claim, int64_t expires_s, i
 	    loop_now_ms(exchange->context->loop) + (uint64_t)(expires_s * 1000 - wall_ms);
 }
 
-/* With a sign-in host the cookie names the sign-in; its record in the store names the token. */
-static __attribute__((noinline, cold)) void
+/*
+ * With a sign-in host the cookie names the sign-in; its record in the store names the token. False:
+ * memory is short, so it is not known whether the browser is signed in.
+ */
+static __attribute__((noinline, cold)) bool
 claim_of_sign_in(
     struct exchange *exchange, struct slice cookie, struct slice purpose, struct claim *claim)
 {
 	int64_t wall_ms = loop_wall_us(exchange->context->loop) / 1000;
 	struct sign_in_cookie sign_in;
 
-	if (cookie.at == NULL || !sign_in_open(exchange->context->options.session_key, purpose,
-				     cookie, wall_ms / 1000, &sign_in))
-		return;
+	if (cookie.at == NULL)
+		return true;
+	if (!sign_in_open(
+		exchange->context->options.session_key, purpose, cookie, wall_ms / 1000, &sign_in))
+		return errno != ENOMEM;
 	claim->digest = NULL;
 	claim->by_sign_in = true;
 	memcpy(claim->own.bearer.hash, sign_in.id, SIGN_IN_ID_LEN);
 	claim_until(exchange, claim, sign_in.expires_s, wall_ms);
+	return true;
 }
 
-void
+bool
 exchange_claim_sign_in(
     struct exchange *exchange, const struct request *request, struct claim *claim)
 {
-	claim_of_sign_in(exchange, session_cookie(&request->fields), SIGN_IN_HOST_PURPOSE, claim);
+	return claim_of_sign_in(
+	    exchange, session_cookie(&request->fields), SIGN_IN_HOST_PURPOSE, claim);
 }
 
 /*
  * Open the session for the job of this host. Whether the host is that of a job of its own or of a
  * port of another job is not known yet, so it may be bound to either, and counts for that alone.
+ * Where it is false because memory is short, errno is ENOMEM.
  */
 static bool
 open_session(struct exchange *exchange, struct slice cookie, int64_t now_s, struct session *session)
@@ -123,41 +132,43 @@ open_session(struct exchange *exchange, struct slice cookie, int64_t now_s, stru
 
 	if (session_open(key, route_job(route), cookie, now_s, session))
 		return true;
+	if (errno == ENOMEM)
+		return false;
 	exchange->session_of_owner =
 	    route->port != 0 && session_open(key, route_owner(route), cookie, now_s, session);
 	return exchange->session_of_owner;
 }
 
-/* In place of a token, a browser may have a session. */
-static void
+/* In place of a token, a browser may have a session. False: as claim_of_sign_in. */
+static bool
 claim_session(struct exchange *exchange, const struct request *request, struct claim *claim)
 {
 	struct slice cookie = session_cookie(&request->fields);
 	int64_t wall_ms = loop_wall_us(exchange->context->loop) / 1000;
 	struct session session;
 
-	if (exchange->context->options.sign_in_host != NULL) {
-		claim_of_sign_in(exchange, cookie, route_job(&exchange->route), claim);
-		return;
-	}
-	if (cookie.at == NULL || !open_session(exchange, cookie, wall_ms / 1000, &session))
-		return;
+	if (exchange->context->options.sign_in_host != NULL)
+		return claim_of_sign_in(exchange, cookie, route_job(&exchange->route), claim);
+	if (cookie.at == NULL)
+		return true;
+	if (!open_session(exchange, cookie, wall_ms / 1000, &session))
+		return errno != ENOMEM;
 	claim->own.bearer.formed = true;
 	memcpy(claim->own.bearer.id, session.token_id, TOKEN_ID_LEN);
 	claim->digest = &claim->own;
 	claim->version = session.version;
 	memcpy(claim->mark, session.mark, TOKEN_MARK_LEN);
 	claim_until(exchange, claim, session.expires_s, wall_ms);
+	return true;
 }
 
-void
+bool
 exchange_claim(struct exchange *exchange, const struct request *request, struct claim *claim)
 {
 	claim_fields(exchange, request, claim);
-	if ((claim->credential == CREDENTIAL_NONE || claim->credential == CREDENTIAL_FOREIGN ||
-		exchange->carrier == CARRIER_QUERY) &&
-	    exchange_has_sessions(exchange))
-		claim_session(exchange, request, claim);
+	return (claim->credential != CREDENTIAL_NONE && claim->credential != CREDENTIAL_FOREIGN &&
+		   exchange->carrier != CARRIER_QUERY) ||
+	       !exchange_has_sessions(exchange) || claim_session(exchange, request, claim);
 }
 
 /*

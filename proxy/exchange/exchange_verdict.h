@@ -17,12 +17,15 @@ void exchange_describe(struct exchange *exchange, const struct request *request)
 
 /* ---- credential.c ---- */
 
-/* Read the claim of a request: the credential that counts (credential_order.h), or a browser's
- * session. */
-void exchange_claim(struct exchange *exchange, const struct request *request, struct claim *claim);
+/*
+ * Read the claim of a request: the credential that counts (credential_order.h), or a browser's
+ * session. False: memory is too short to open the session, so that the request has to be refused
+ * (VERDICT_UNAVAILABLE): it must not pass as one without a session.
+ */
+bool exchange_claim(struct exchange *exchange, const struct request *request, struct claim *claim);
 
 /* The same at the sign-in host, where only the cookie of the browser's sign-in counts. */
-void exchange_claim_sign_in(
+bool exchange_claim_sign_in(
     struct exchange *exchange, const struct request *request, struct claim *claim);
 
 /* The same from a value as Authorization has it, of the scheme Bearer. */

@@ -18,19 +18,32 @@ records_draw_makers(struct records *records)
 	}
 }
 
+/* A token may come back although its makers are gone. All of them get their places again: in a real
+ * store, one that is gone stays in its maker's set as long as it has descendants. */
+static void
+link_makers(const struct records *records, const struct token_history *token)
+{
+	while (token->maker != NO_MAKER) {
+		const struct token_history *maker = &records->token[token->maker];
+		char set[64];
+
+		snprintf(set, sizeof(set), "jobgate:made:%s", maker->id);
+		redis_do(records->redis, (const char *[]){"SADD", set, token->id, NULL});
+		token = maker;
+	}
+}
+
 void
 records_put_maker(const struct records *records, const struct token_history *token)
 {
-	const char *maker;
-	char key[64], set[64];
+	char key[64];
 
 	if (token->maker == NO_MAKER)
 		return;
-	maker = records->token[token->maker].id;
 	snprintf(key, sizeof(key), "jobgate:token:%s", token->id);
-	snprintf(set, sizeof(set), "jobgate:made:%s", maker);
-	redis_do(records->redis, (const char *[]){"HSET", key, "created_by", maker, NULL});
-	redis_do(records->redis, (const char *[]){"SADD", set, token->id, NULL});
+	redis_do(records->redis,
+	    (const char *[]){"HSET", key, "created_by", records->token[token->maker].id, NULL});
+	link_makers(records, token);
 }
 
 /* A token may be gone whose last state does not say so. offset: of the server, before the script.

@@ -1,24 +1,10 @@
 /* sign_in_call_test.c - what is asked of the control process, to the byte, and the cookies. */
 #include "handler_world.h"
 
-#include <dlfcn.h>
-#include <openssl/evp.h>
-
 #include "browser/sign_in_call.h"
+#include "short_memory.h"
 
 static char text[SIGN_IN_CALL_MAX];
-
-/* OpenSSL is short of memory. */
-static bool is_short;
-
-EVP_CIPHER_CTX *
-EVP_CIPHER_CTX_new(void)
-{
-	EVP_CIPHER_CTX *(*make)(void);
-
-	*(void **)&make = dlsym(RTLD_NEXT, "EVP_CIPHER_CTX_new");
-	return is_short ? NULL : make();
-}
 
 static void
 expect_ask(const char *path, const char *json)

@@ -2,10 +2,12 @@
 #include "authorize_world.h"
 
 #include "browser/session.h"
+#include "short_memory.h"
 
 /* ---- sessions ---- */
 
 static char cookie[256];
+static bool short_after_sealing;
 
 /* A request with these fields of a browser that signed in for the job `for_job`, for this many
  * seconds. */
@@ -26,7 +28,9 @@ browse_with(const char *for_job, int64_t seconds, const char *fields)
 	assert_true(session_seal(world_session_key, slice_of(for_job), &session, text));
 	snprintf(cookie, sizeof(cookie), "Cookie: " SESSION_COOKIE "=%.*s\n%s", SESSION_TEXT_LEN,
 	    text, fields);
+	is_short = short_after_sealing;
 	world_ask(&world, &question);
+	is_short = false;
 }
 
 static void
@@ -111,6 +115,24 @@ a_session_for_another_job_stands_for_nothing(void **state)
 	browse("other", 60, false);
 	ASSERT_REFUSED(&world, 401);
 	assert_int_equal(fake_pending(&world.store), 0);
+}
+
+/* The job may be public, so the request must not pass as one without a session. */
+static void
+a_session_that_cannot_be_opened_is_refused(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		if (i > 0) {
+			world_close(&world);
+			world_open(&world);
+		}
+		short_after_sealing = true;
+		browse(i == 0 ? JOB : "other", 60, false);
+		short_after_sealing = false;
+		ASSERT_REFUSED(&world, 503);
+		assert_int_equal(world_reads(&world, RECORD_JOB), 0);
+	}
 }
 
 static void
@@ -236,6 +258,7 @@ main(void)
 	    TEST(a_token_goes_before_a_session),
 	    TEST(a_foreign_authorization_does_not_hide_the_page),
 	    TEST(a_session_for_another_job_stands_for_nothing),
+	    TEST(a_session_that_cannot_be_opened_is_refused),
 	    TEST(a_session_ends_with_its_token),
 	    TEST(a_session_that_expires_while_its_request_waits_stands_for_nothing),
 	    TEST(signing_in_waits_for_both_records),

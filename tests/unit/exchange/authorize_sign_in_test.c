@@ -5,12 +5,14 @@
 
 #include "browser/code.h"
 #include "browser/session.h"
+#include "short_memory.h"
 
 #define HOST "auth.jobs.test"
 #define SITE "https://" JOB ".jobs.test"
 
 static const unsigned char sign_in_id[SIGN_IN_ID_LEN] = {0xab, 1, 2};
 static char fields[512], query[512];
+static bool short_after_sealing;
 static struct job_url control_target = {.scheme = JOB_URL_UNIX, .path = SLICE("/gateway")};
 
 static void
@@ -41,7 +43,9 @@ ask_with(struct slice purpose, const char *authority, const char *path, const ch
 	assert_true(sign_in_seal(world_session_key, purpose, &cookie, text));
 	snprintf(fields, sizeof(fields), "Cookie: " SESSION_COOKIE "=%.*s\nAccept: text/html\n",
 	    SIGN_IN_COOKIE_LEN, text);
+	is_short = short_after_sealing;
 	world_ask(&world, &question);
+	is_short = false;
 }
 
 static void
@@ -105,6 +109,22 @@ without_its_record_it_stands_for_nothing(void **state)
 	browse();
 	world_reply(&world, RECORD_SIGN_IN, NULL);
 	ASSERT_REFUSED(&world, 303);
+}
+
+/* The job may be public, so the request must not pass as one of a browser that is not signed in. */
+static void
+without_memory_it_is_not_known(void **state)
+{
+	(void)state;
+	short_after_sealing = true;
+	browse();
+	ASSERT_REFUSED(&world, 503);
+	world_close(&world);
+	world_open(&world);
+	ask_with(SIGN_IN_HOST_PURPOSE, HOST, "/", "");
+	ASSERT_REFUSED(&world, 503);
+	short_after_sealing = false;
+	assert_int_equal(world_reads(&world, RECORD_SIGN_IN), 0);
 }
 
 static void
@@ -314,6 +334,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(its_record_names_the_token),
 	    TEST(without_its_record_it_stands_for_nothing),
+	    TEST(without_memory_it_is_not_known),
 	    TEST(it_stands_for_one_value_of_one_token),
 	    TEST(without_the_store_it_is_not_known),
 	    TEST(it_opens_only_its_own_host),
