@@ -155,7 +155,7 @@ may_be_unlisted(const struct world *world, const struct sim_exchange *exchange, 
 		   judge_host_changed_hands(world, &exchange->plan, from_ns, to_ns));
 }
 
-/* Its token gave way to a public job, which is private by then. */
+/* Its token gave way to a public job, which is private by then, or has lost its host. */
 static bool
 lost_its_public_job(const struct world *world, const struct sim_exchange *exchange,
     uint64_t from_ns, uint64_t to_ns)
@@ -164,7 +164,8 @@ lost_its_public_job(const struct world *world, const struct sim_exchange *exchan
 
 	return strcmp(exchange->title, "Invalid token") != 0 &&
 	       judge_holds(world, &exchange->plan, from_ns, to_ns, OPEN, -1) &&
-	       judge_holds(world, &without, from_ns, to_ns, UNAUTHORIZED, -1);
+	       (judge_holds(world, &without, from_ns, to_ns, UNAUTHORIZED, -1) ||
+		   judge_host_changed_hands(world, &exchange->plan, from_ns, to_ns));
 }
 
 /* The title says which of the two it is; that of a page, and the status of a call, do not. */
