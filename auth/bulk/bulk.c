@@ -7,9 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <jansson.h>
 #include <openssl/crypto.h>
 
 #include "auth/bulk/task.h"
+#include "auth/parse_memory.h"
 #include "auth/redis/url.h"
 #include "auth/suggest.h"
 
@@ -217,6 +219,7 @@ bulk_main(int argc, char **argv, bool (*load)(void *ctx, const char *file, struc
 	struct bulk_store at = {0};
 	int result = read_options(argc, argv, &options);
 
+	json_set_alloc_funcs(parse_alloc, parse_free);
 	if (result < 0)
 		result = read_verb(argc, argv, &options);
 	if (result < 0)

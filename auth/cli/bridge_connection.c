@@ -11,6 +11,7 @@
 #include <jansson.h>
 #include <openssl/crypto.h>
 
+#include "auth/cli/json_text.h"
 #include "auth/cli/peer.h"
 #include "jobgate/clock.h"
 #include "jobgate/console.h"
@@ -99,12 +100,14 @@ static bool
 answer_link(struct bridge_connection *connection, struct slice content)
 {
 	struct bridge *bridge = &connection->setup->bridge;
-	json_t *body = json_loadb(content.at, content.len, 0, NULL);
-	bool good = bridge_use_code(
-	    bridge, json_string_value(json_object_get(body, "code")), clock_ms(CLOCK_BOOTTIME));
 	char text[BRIDGE_SECRET_TEXT + 16];
-	bool ok;
+	json_t *body;
+	bool good, ok;
 
+	if (!json_text_read(content.at, content.len, &body))
+		return refuse(connection, 500, "memory is short: open the link again");
+	good = bridge_use_code(
+	    bridge, json_string_value(json_object_get(body, "code")), clock_ms(CLOCK_BOOTTIME));
 	json_decref(body);
 	if (!good)
 		return refuse(connection, 401,

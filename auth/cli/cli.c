@@ -4,9 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <jansson.h>
+
 #include "auth/cli/command.h"
 #include "auth/cli/option_table.h"
 #include "auth/cli/words.h"
+#include "auth/parse_memory.h"
 #include "auth/suggest.h"
 
 /* All commands that begin with one noun. */
@@ -254,6 +257,7 @@ cli_main(int argc, char **argv)
 {
 	const struct group *group;
 
+	json_set_alloc_funcs(parse_alloc, parse_free);
 	if (argc < 2) {
 		all_help(stderr);
 		return CLI_USAGE;

@@ -14,6 +14,7 @@
 #include <openssl/crypto.h>
 
 #include "auth/cli/cli.h"
+#include "auth/cli/json_text.h"
 #include "auth/cli/peer.h"
 #include "jobgate/paths.h"
 
@@ -335,11 +336,25 @@ tell_unreachable(const struct client *client, CURLcode result, const char *error
 		fprintf(stderr, "%s\n", advice);
 }
 
+/* The answer's JSON. False after printing that memory is short. */
+static bool
+read_answer(struct client *client, const struct body *got, json_t **out)
+{
+	if (json_text_read(got->at, got->len, out))
+		return true;
+	client->told = true;
+	fprintf(stderr,
+	    "jobgate: the answer of the control API at %s cannot be read: memory is short. What "
+	    "was to be changed may have been changed.\n",
+	    client->where);
+	return false;
+}
+
 bool
 client_call(struct client *client, const char *method, const char *path, const json_t *body,
     struct answer *answer)
 {
-	char *text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
+	char *text = body != NULL ? json_text_write(body, JSON_COMPACT) : NULL;
 	char error[CURL_ERROR_SIZE] = "";
 	struct body got = {0};
 	char *url = NULL;
@@ -364,8 +379,8 @@ client_call(struct client *client, const char *method, const char *path, const j
 	if (result != CURLE_OK)
 		goto done;
 	curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &answer->status);
-	if (got.len > 0)
-		answer->body = json_loadb(got.at, got.len, 0, NULL);
+	if (!read_answer(client, &got, &answer->body))
+		result = CURLE_OUT_OF_MEMORY;
 done:
 	if (result != CURLE_OK && !client->told)
 		tell_unreachable(client, result, error);

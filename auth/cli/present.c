@@ -7,6 +7,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "auth/cli/json_text.h"
+
 #define STRONG "\033[1;36m" /* bold and cyan: readable on dark and light backgrounds */
 #define PLAIN "\033[0m"
 #define TITLE_MAX 64
@@ -71,7 +73,7 @@ present_text(const json_t *record, const char *key)
 	else if (json_is_object(value))
 		text = object_text(value);
 	else if (json_is_integer(value) || json_is_boolean(value) || json_is_real(value))
-		text = json_dumps(value, JSON_ENCODE_ANY);
+		text = json_text_write(value, JSON_ENCODE_ANY);
 	if (text != NULL && text[0] == '\0') {
 		free(text);
 		text = NULL;
@@ -266,7 +268,7 @@ static bool
 json_item(const struct present_list *list, const json_t *record)
 {
 	json_t *alone = json_pack("[O]", record);
-	char *text = json_dumps(alone, JSON_INDENT(2));
+	char *text = json_text_write(alone, JSON_INDENT(2));
 	size_t len = text != NULL ? strlen(text) : 0;
 	bool ok = len > 3 && fputc(list->count == 0 ? '[' : ',', list->printer->out) != EOF &&
 		  fwrite(text + 1, len - 3, 1, list->printer->out) == 1;

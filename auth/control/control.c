@@ -20,41 +20,12 @@
 #include "auth/control/server.h"
 #include "auth/control/uses.h"
 #include "auth/control/workers.h"
+#include "auth/parse_memory.h"
 
 /* The pause after listening failed. */
 #define AGAIN_S 5
 
 #define EVENTS_MAX 8 /* then the store's events are checked again */
-
-/* jansson's memory may hold a token's value, so it is wiped when it is freed. */
-union block {
-	size_t size;
-	max_align_t aligned;
-};
-
-static void *
-wiped_malloc(size_t size)
-{
-	union block *block =
-	    size <= SIZE_MAX - sizeof(*block) ? malloc(sizeof(*block) + size) : NULL;
-
-	if (block == NULL)
-		return NULL;
-	block->size = size;
-	return block + 1;
-}
-
-static void
-wiped_free(void *memory)
-{
-	union block *block = memory;
-
-	if (block == NULL)
-		return;
-	block--;
-	OPENSSL_cleanse(block + 1, block->size);
-	free(block);
-}
 
 static void
 on_signal(evutil_socket_t signal_number, short events, void *ctx)
@@ -334,7 +305,7 @@ control_run(const struct control_setup *setup)
 	int status = 1;
 
 	signal(SIGPIPE, SIG_IGN);
-	json_set_alloc_funcs(wiped_malloc, wiped_free);
+	json_set_alloc_funcs(parse_alloc, parse_free);
 	run.base = base_new();
 	if (RAND_bytes(run.control.cursor_key, CURSOR_KEY_LEN) != 1 || run.base == NULL ||
 	    !start_signals(&run) || !start_beat(&run) || !start_store(&run) || !start_uses(&run) ||

@@ -11,7 +11,8 @@
 void
 handler_refuse_input(struct call *call, const struct input_error *error)
 {
-	call_refuse(call, 400, error->field[0] != '\0' ? error->field : NULL, "%s", error->detail);
+	call_refuse(call, error->memory_short ? 500 : 400,
+	    error->field[0] != '\0' ? error->field : NULL, "%s", error->detail);
 }
 
 bool

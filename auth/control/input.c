@@ -4,6 +4,7 @@
 #include "auth/control/input_error.h"
 #include "auth/control/input_job.h"
 #include "auth/moment.h"
+#include "auth/parse_memory.h"
 
 const char *const authorize_input_fields[] = {"token", "job", "port", NULL};
 const char *const revocation_input_fields[] = {"value", NULL};
@@ -34,16 +35,37 @@ input_fields(json_t *object, const char *const *known, struct input_error *error
 	return true;
 }
 
+struct parsing {
+	const char *text;
+	size_t len;
+	json_t *value; /* NULL with error set */
+	json_error_t error;
+};
+
+static void
+parse_body(void *ctx)
+{
+	struct parsing *parsing = ctx;
+
+	parsing->value =
+	    json_loadb(parsing->text, parsing->len, JSON_REJECT_DUPLICATES, &parsing->error);
+}
+
 json_t *
 input_object(const char *text, size_t len, const char *const *known, struct input_error *error)
 {
-	json_error_t parse_error;
-	json_t *object =
-	    json_loadb(text != NULL ? text : "", len, JSON_REJECT_DUPLICATES, &parse_error);
+	struct parsing parsing = {.text = text != NULL ? text : "", .len = len};
+	json_t *object;
 
+	if (!parse_guarded(parse_body, &parsing)) {
+		input_wrong(error, "", "memory is short");
+		error->memory_short = true;
+		return NULL;
+	}
+	object = parsing.value;
 	if (object == NULL) {
 		input_wrong(error, "", "the body is not JSON: %s (line %d, column %d)",
-		    parse_error.text, parse_error.line, parse_error.column);
+		    parsing.error.text, parsing.error.line, parsing.error.column);
 		return NULL;
 	}
 	if (!json_is_object(object)) {

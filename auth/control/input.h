@@ -6,16 +6,17 @@
 
 #include "auth/record_fields.h"
 
-/* The first error that was found, for a 400. */
+/* The first error that was found, for a 400 (handler_refuse_input). */
 struct input_error {
 	char field[64]; /* "" when no single field is wrong */
 	char detail[256];
+	bool memory_short; /* the body may be right: a 500 */
 };
 
 /*
  * Parse a body that must be one JSON object with no other members than `known`
  * (NULL at its end; itself NULL: any), none of them twice. NULL with *error set. An empty
- * body is an error.
+ * body is an error. jansson must use the memory of auth/parse_memory.h.
  */
 json_t *input_object(
     const char *text, size_t len, const char *const *known, struct input_error *error);

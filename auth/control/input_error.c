@@ -1,4 +1,4 @@
-/* input_error.c - what is wrong with a body, in plain ASCII. */
+/* input_error.c - what is wrong with a body or a query, in plain ASCII. */
 #include "auth/control/input_error.h"
 
 #include <stdarg.h>
@@ -18,6 +18,7 @@ input_wrong(struct input_error *error, const char *field, const char *detail, ..
 {
 	va_list args;
 
+	error->memory_short = false;
 	snprintf(error->field, sizeof(error->field), "%s", field);
 	make_plain(error->field);
 	va_start(args, detail);

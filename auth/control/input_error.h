@@ -1,4 +1,4 @@
-/* input_error.h - notes what is wrong with a body. For input.c and input_job.c. */
+/* input_error.h - notes what is wrong with a body or a query. For the files that read input. */
 #ifndef JOBGATE_CONTROL_INPUT_ERROR_H
 #define JOBGATE_CONTROL_INPUT_ERROR_H
 

@@ -1,18 +1,9 @@
 /* query.c - parses queries of lists, and filters records by them. */
 #include "auth/control/query.h"
 
-#include <stdio.h>
-
+#include "auth/control/input_error.h"
 #include "auth/moment.h"
 #include "auth/record.h"
-
-static bool
-wrong(struct input_error *error, const char *field, const char *detail)
-{
-	snprintf(error->field, sizeof(error->field), "%s", field);
-	snprintf(error->detail, sizeof(error->detail), "%s", detail);
-	return false;
-}
 
 static int
 hex(char c)
@@ -75,9 +66,9 @@ static bool
 set_time(const char *name, struct slice value, uint64_t *ms, struct input_error *error)
 {
 	if (*ms != 0)
-		return wrong(error, name, "given twice");
+		return input_wrong(error, name, "given twice");
 	return moment_parse(value, ms) ||
-	       wrong(error, name, "a time has the form 2026-01-31T12:00:00Z");
+	       input_wrong(error, name, "a time has the form 2026-01-31T12:00:00Z");
 }
 
 /* Read a filter of tokens. False with *error, also when no filter has this name. */
@@ -87,23 +78,23 @@ set_filter(struct slice name, struct slice value, struct list_query *out, struct
 	if (slice_equal(name, SLICE("name"))) {
 		out->name = value;
 		return jg_token_name_valid(value) ||
-		       wrong(error, "name", "no token can have this name");
+		       input_wrong(error, "name", "no token can have this name");
 	}
 	if (slice_equal(name, SLICE("role"))) {
 		out->role_set = true;
 		return jg_role_parse(value, &out->role) ||
-		       wrong(error, "role", "a role is read or operator");
+		       input_wrong(error, "role", "a role is read or operator");
 	}
 	if (slice_equal(name, SLICE("created_by"))) {
 		out->created_by = value;
 		return record_maker_valid(value) ||
-		       wrong(error, "created_by", "the id of an operator's token, or local");
+		       input_wrong(error, "created_by", "the id of an operator's token, or local");
 	}
 	if (slice_equal(name, SLICE("unused_since")))
 		return set_time("unused_since", value, &out->unused_since_ms, error);
 	if (slice_equal(name, SLICE("expires_before")))
 		return set_time("expires_before", value, &out->expires_before_ms, error);
-	return wrong(error, "", "the query has an unknown parameter");
+	return input_wrong(error, "", "the query has an unknown parameter");
 }
 
 static bool
@@ -112,20 +103,20 @@ set(struct slice name, struct slice value, enum record_kind kind, const unsigned
 {
 	if (slice_equal(name, SLICE("limit")))
 		return query_limit(value, &out->limit) ||
-		       wrong(error, "limit", "a limit is a number from 1 to 1000");
+		       input_wrong(error, "limit", "a limit is a number from 1 to 1000");
 	if (slice_equal(name, SLICE("cursor")))
 		return cursor_parse(key, kind, value, &out->after) ||
-		       wrong(error, "cursor",
+		       input_wrong(error, "cursor",
 			   "not a cursor of this list, or one that is no longer valid: list again "
 			   "without it");
 	if (kind == RECORD_JOB && slice_equal(name, SLICE("label")))
 		return add_label(value, out) ||
-		       wrong(error, "label", "a label is name=value; at most 16 of them");
+		       input_wrong(error, "label", "a label is name=value; at most 16 of them");
 	if (kind == RECORD_JOB && slice_equal(name, SLICE("idle_since")))
 		return set_time("idle_since", value, &out->idle_since_ms, error);
 	if (kind == RECORD_TOKEN)
 		return set_filter(name, value, out, error);
-	return wrong(error, "", "the query has an unknown parameter");
+	return input_wrong(error, "", "the query has an unknown parameter");
 }
 
 bool
@@ -163,11 +154,11 @@ query_parse(struct slice query, enum record_kind kind, const unsigned char *key,
 	out->role_set = false;
 	out->label_count = 0;
 	if (query.len > sizeof(out->text))
-		return wrong(error, "", "the query is too long");
+		return input_wrong(error, "", "the query is too long");
 	while (query_next(&query, &to, &name, &value))
 		if (!set(name, value, kind, key, out, error))
 			return false;
-	return name.at == NULL || wrong(error, "", "the query is not well-formed");
+	return name.at == NULL || input_wrong(error, "", "the query is not well-formed");
 }
 
 /*

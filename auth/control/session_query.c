@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "auth/control/input_error.h"
 #include "auth/control/query.h"
 
 #define WORKER_DIGITS 8
@@ -48,14 +49,6 @@ session_id_parse(struct slice text, struct session_id *out)
 }
 
 static bool
-wrong(struct input_error *error, const char *field, const char *detail)
-{
-	snprintf(error->field, sizeof(error->field), "%s", field);
-	snprintf(error->detail, sizeof(error->detail), "%s", detail);
-	return false;
-}
-
-static bool
 parse_state(struct slice text, uint32_t *states)
 {
 	for (enum session_state state = 0; state < SESSION_STATE_COUNT; state++)
@@ -74,13 +67,13 @@ set_filter(struct slice name, struct slice value, struct session_filter *filter,
 	*known = true;
 	if (slice_equal(name, SLICE("token"))) {
 		if (!jg_token_id_valid(value))
-			return wrong(error, "token", "the id of a token");
+			return input_wrong(error, "token", "the id of a token");
 		memcpy(filter->token, value.at, value.len);
 		return true;
 	}
 	if (slice_equal(name, SLICE("job"))) {
 		if (!jg_job_id_valid(value))
-			return wrong(error, "job", "the id of a job");
+			return input_wrong(error, "job", "the id of a job");
 		memcpy(filter->job, value.at, value.len);
 		filter->job[value.len] = '\0';
 		return true;
@@ -88,7 +81,7 @@ set_filter(struct slice name, struct slice value, struct session_filter *filter,
 	if (slice_equal(name, SLICE("address"))) {
 		filter->has_address = true;
 		return jg_ip_range_parse(value, &filter->address) ||
-		       wrong(error, "address",
+		       input_wrong(error, "address",
 			   "an address such as 192.0.2.1, or a range such as 10.0.0.0/8");
 	}
 	*known = false;
@@ -103,18 +96,19 @@ set_of_list(
 
 	if (slice_equal(name, SLICE("limit"))) {
 		if (!query_limit(value, &limit))
-			return wrong(error, "limit", "a limit is a number from 1 to 1000");
+			return input_wrong(error, "limit", "a limit is a number from 1 to 1000");
 		out->order.most = limit;
 		return true;
 	}
 	if (slice_equal(name, SLICE("cursor")))
 		return session_id_parse(value, &out->from) ||
-		       wrong(error, "cursor", "not a cursor of this list: list again without it");
+		       input_wrong(
+			   error, "cursor", "not a cursor of this list: list again without it");
 	if (slice_equal(name, SLICE("state")))
 		return parse_state(value, &out->order.filter.states) ||
-		       wrong(error, "state",
+		       input_wrong(error, "state",
 			   "a state is waiting, connecting, awaiting, relaying or tunnel");
-	return wrong(error, "", "the query has an unknown parameter");
+	return input_wrong(error, "", "the query has an unknown parameter");
 }
 
 bool
@@ -126,7 +120,7 @@ session_query_parse(struct slice query, struct session_question *out, struct inp
 	bool known;
 
 	if (query.len > sizeof(text))
-		return wrong(error, "", "the query is too long");
+		return input_wrong(error, "", "the query is too long");
 	if (!out->order.cuts)
 		out->order.most = QUERY_LIMIT_DEFAULT;
 	while (query_next(&query, &to, &name, &value)) {
@@ -134,14 +128,14 @@ session_query_parse(struct slice query, struct session_question *out, struct inp
 
 		filters += known;
 		if (!known && out->order.cuts)
-			return wrong(error, "", "the query has an unknown parameter");
+			return input_wrong(error, "", "the query has an unknown parameter");
 		if (known ? !good : !set_of_list(name, value, out, error))
 			return false;
 	}
 	if (name.at != NULL)
-		return wrong(error, "", "the query is not well-formed");
+		return input_wrong(error, "", "the query is not well-formed");
 	return !out->order.cuts || filters == 1 ||
-	       wrong(error, "",
+	       input_wrong(error, "",
 		   "nothing was ended: give exactly one of token, job and address, or the id of a "
 		   "session in the path");
 }

@@ -2,6 +2,7 @@
 #include <event2/event.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "auth/parse_memory.h"
 #include "auth/seal.h"
 #include "compare_redis.h"
 #include "coverage.h"
@@ -219,6 +221,7 @@ main(int argc, char **argv)
 		}
 	}
 	warm_up();
+	json_set_alloc_funcs(parse_alloc, parse_free);
 	if (large.gateways > 0) {
 		large.seed = seed != 0 ? seed : 1;
 		_exit(large_run(&large) ? 0 : 1);
