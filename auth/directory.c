@@ -124,8 +124,8 @@ jg_directory_unwatch(struct directory_watch *watch)
 	last = LIST_FIRST(&entry->watches) == watch && LIST_NEXT(watch, link) == NULL;
 	if (last)
 		entry_leave(entry);
-	if (entry->directory->next_watch == watch)
-		entry->directory->next_watch = LIST_NEXT(watch, link);
+	if (entry->telling)
+		entry_pass_watch(entry, watch);
 	LIST_REMOVE(watch, link);
 	watch->entry = NULL;
 	if (!last)
@@ -155,21 +155,6 @@ jg_directory_watched(
 
 /* ---- callbacks, which may call any of the functions above, for any entry ---- */
 
-/* Call all watches of a busy entry. A watch that is added meanwhile knows the new state already. */
-static void
-tell_watchers(struct directory_entry *entry)
-{
-	struct directory *directory = entry->directory;
-	struct directory_watch *watch = LIST_FIRST(&entry->watches);
-
-	CHECK(entry->busy && directory->next_watch == NULL, entry_dump, entry);
-	while (watch != NULL) {
-		directory->next_watch = LIST_NEXT(watch, link);
-		watch->changed(watch);
-		watch = directory->next_watch;
-	}
-}
-
 /*
  * Call all waiters of a busy entry, which then look up again. A waiter that is added meanwhile
  * waits for another read.
@@ -188,26 +173,11 @@ tell_waiters(struct directory_entry *entry)
 	TAILQ_REMOVE(&entry->waiters, &end, link);
 }
 
-/* All callbacks of a busy entry have returned. */
-static void
-entry_release(struct directory_entry *entry)
-{
-	bool watched = !LIST_EMPTY(&entry->watches);
-
-	/* A watched entry keeps its place in its list: a walk over the list may be under way. */
-	if (!watched)
-		entry_leave(entry);
-	entry->busy = false;
-	if (!watched)
-		entry_join(entry);
-	entry_settle(entry);
-}
-
 static void
 entry_tell(struct directory_entry *entry)
 {
 	entry->busy = true;
-	tell_watchers(entry);
+	entry_tell_watches(entry);
 	entry_release(entry);
 }
 
@@ -313,8 +283,10 @@ jg_directory_feed(struct directory *directory, struct directory_entry *entry, en
 		entry->read_epoch = (uint32_t)directory->epoch;
 	}
 	entry_join(entry);
+	tell_begin(directory);
 	if (feed != FEED_FAILED && !overtaken)
-		tell_watchers(entry);
+		entry_tell_watches(entry);
+	tell_end(directory);
 	/*
 	 * An overtaken reply is not an answer: waiters keep waiting, if another read can be sent.
 	 */
@@ -452,6 +424,15 @@ jg_directory_tick(struct directory *directory, uint64_t now_ms)
 		tell_expired(directory, &directory->refreshing, now_ms);
 	}
 	refresh_stale(directory, now_ms);
+}
+
+void
+jg_directory_turn(struct directory *directory, uint64_t now_ms)
+{
+	tell_begin(directory);
+	tell_more(directory);
+	jg_directory_tick(directory, now_ms);
+	tell_end(directory);
 }
 
 void

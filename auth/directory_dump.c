@@ -62,6 +62,6 @@ jg_directory_dump(const struct directory *directory, struct dump *dump)
 	jg_dump_number(dump, "hits", directory->stats.hits);
 	jg_dump_number(dump, "misses", directory->stats.misses);
 	jg_dump_number(dump, "evictions", directory->stats.evictions);
-	jg_dump_flag(dump, "telling", directory->cursor != NULL || directory->next_watch != NULL);
+	jg_dump_flag(dump, "telling", directory->cursor != NULL || directory->unfinished > 0);
 	jg_dump_end(dump);
 }

@@ -78,6 +78,7 @@ struct directory_entry {
 	uint16_t reading : 1;
 	uint16_t overtaken : 1; /* reading: the key changed after the read was sent */
 	uint16_t busy : 1;	/* its callbacks are being called */
+	uint16_t telling : 1;	/* some of its watches may be untold: it has a round */
 
 	struct watch_list watches;
 	TAILQ_ENTRY(directory_entry) link;
@@ -102,6 +103,18 @@ _Static_assert(
     RECORD_CACHED_KINDS <= UINT8_MAX && RECORD_KNOWN < 4, "they fit into uint8_t and 2 bits");
 
 #define STAMP_MAX 15
+
+/*
+ * A round through the watches of one entry, which are told of a change. Watches that are added
+ * meanwhile stand in front of `next`: they know the new state already.
+ */
+struct telling_round {
+	struct directory_entry *entry; /* NULL: there is none */
+	struct directory_watch *next;  /* the first one that is untold */
+};
+
+/* So many entries can have unfinished rounds; the watches of others are all told at once. */
+#define ROUNDS_MAX 4
 
 /*
  * An epoch is the time while a tracker is up, or the part of it after a FLUSHALL. Redis reports
@@ -142,8 +155,14 @@ struct directory {
 	uint64_t wall_ms;	 /* the wall clock as last told */
 	int64_t wall_ahead_ms;	 /* how far it was ahead of the directory's clock then */
 
-	struct directory_entry *cursor;	    /* the next entry of a walk over one of the lists */
-	struct directory_watch *next_watch; /* the next watch of a walk over an entry's watches */
+	struct directory_entry *cursor; /* the next entry of a walk over one of the lists */
+	struct telling_round
+	    rounds[ROUNDS_MAX + 1];    /* unfinished ones; the last is never left so */
+	struct telling_round *telling; /* the one whose watches are being called */
+	unsigned unfinished;	       /* how many of these have an entry */
+	bool in_portions;	       /* so many watches are told now and the rest later: */
+	size_t portion;
+	uint64_t changes; /* rounds that have begun */
 	struct directory_stats stats;
 };
 
@@ -268,6 +287,27 @@ uint64_t entry_until(const struct directory_entry *entry);
  * early.
  */
 bool entry_failed_lately(const struct directory_entry *entry, uint64_t now_ms);
+
+/* ---- directory_tell.c: watches are told of changes ---- */
+
+/*
+ * Between these two, at most told_max watches are told. Otherwise all are: then the caller is about
+ * to move bytes of an exchange.
+ */
+void tell_begin(struct directory *directory);
+void tell_end(struct directory *directory);
+
+/* Go on with what is unfinished. */
+void tell_more(struct directory *directory);
+
+/* Tell the watches of a busy entry, or begin to. */
+void entry_tell_watches(struct directory_entry *entry);
+
+/* A watch of an entry with a round is about to go. */
+void entry_pass_watch(struct directory_entry *entry, const struct directory_watch *watch);
+
+/* All callbacks of a busy entry have returned. */
+void entry_release(struct directory_entry *entry);
 
 /* ---- directory_turn.c: tokens that expire ---- */
 

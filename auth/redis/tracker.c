@@ -229,7 +229,7 @@ on_tick(evutil_socket_t fd, short what, void *ctx)
 	 * set. */
 	jg_directory_set_wall(tracker->directory, now_ms,
 	    now_ms + clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME));
-	jg_directory_tick(tracker->directory, now_ms);
+	jg_directory_turn(tracker->directory, now_ms);
 	tick_again(tracker, now_ms);
 }
 

@@ -97,6 +97,10 @@ struct directory_waiter {
  * Watches a record that a running exchange relies on; embedded in the watcher's own struct. Zero it
  * first. `changed` is called each time the record has changed or can no longer be trusted. It may
  * unwatch this or any other watch.
+ *
+ * Very many may watch one record. Then only the first told_max (tuning.h) are told at once, and
+ * jg_directory_turn, once in each turn while jg_directory_tells, tells the others. Before one of
+ * these acts, it asks jg_directory_watched by itself: the change counts for it, too.
  */
 struct directory_watch {
 	LIST_ENTRY(directory_watch) link;
@@ -175,6 +179,18 @@ void jg_directory_unwatch(struct directory_watch *watch);
 struct directory_answer jg_directory_watched(
     struct directory *directory, const struct directory_watch *watch, uint64_t now_ms);
 
+/* True while some watches have not been told of a change yet. */
+bool jg_directory_tells(const struct directory *directory);
+
+/* True when this watch may be one of them. */
+bool jg_directory_untold(const struct directory_watch *watch);
+
+/*
+ * How many changes the watches were told, or are being told: as long as it stays the same, what
+ * jg_directory_watched says of an untold watch has not changed.
+ */
+uint64_t jg_directory_changes(const struct directory *directory);
+
 /* ---- for the tracker that feeds it ---- */
 
 /*
@@ -237,6 +253,12 @@ uint64_t jg_directory_due_ms(const struct directory *directory);
  * whose token has expired, and reads records again that have ended or that a reconnect made stale.
  */
 void jg_directory_tick(struct directory *directory, uint64_t now_ms);
+
+/*
+ * The same, and tells more of the watches that are untold, but told_max at most. Call it when no
+ * byte of an exchange is about to move: those that it does not tell have to ask first.
+ */
+void jg_directory_turn(struct directory *directory, uint64_t now_ms);
 
 /* True when a lookup could be answered at now_ms. */
 bool jg_directory_ready(const struct directory *directory, uint64_t now_ms);

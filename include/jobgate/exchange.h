@@ -157,6 +157,12 @@ struct exchange_client_ops {
 	void (*send_now)(struct exchange_client *client);
 
 	/*
+	 * `send_now` follows: exchange_check for each other exchange whose bytes it would send.
+	 * NULL: there is none.
+	 */
+	void (*check_others)(struct exchange_client *client);
+
+	/*
 	 * The request is sent once more: exchange_content takes no content until `resume`. The
 	 * client is not slow because of that. Must not call back.
 	 */
@@ -241,6 +247,12 @@ void exchange_stop_holding(struct exchange *exchange);
 
 /* The client's end has failed; `ended` is called before this returns. */
 void exchange_client_failed(struct exchange *exchange, enum client_failure failure);
+
+/*
+ * Before bytes of it move: judge it again if a record changed of which it may not have been told
+ * yet. Cheap if there is none. True: it has ended.
+ */
+bool exchange_check(struct exchange *exchange);
 
 /* True once the exchange has become a tunnel. */
 bool exchange_is_tunnel(const struct exchange *exchange);

@@ -32,6 +32,7 @@ struct directory_tuning {
 			     may have been extended; meanwhile they may rely on it for this long */
 	size_t epochs;	  /* epochs whose bound is kept, the current one included; at most
 			   * EPOCHS_MAX */
+	size_t told_max;  /* watches that are told in one go: takes about half a millisecond */
 };
 
 #define EPOCHS_MAX 16

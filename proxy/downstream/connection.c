@@ -121,6 +121,21 @@ connection_work(struct connection *connection)
 		connection_protocol(connection)->work(connection);
 }
 
+/* Its exchanges may not know of a change yet. */
+static __attribute__((noinline, cold)) void
+check_exchanges(struct connection *connection)
+{
+	if (connection->state == CONNECTION_OPEN)
+		connection_protocol(connection)->check(connection);
+}
+
+void
+connection_catch_up(struct connection *connection)
+{
+	if (__builtin_expect(exchange_catch_up(connection->downstream->exchanges), false))
+		check_exchanges(connection);
+}
+
 /* ---- called by the loop ---- */
 
 static void
@@ -128,7 +143,7 @@ connection_resume(struct task *task)
 {
 	struct connection *connection = container_of(task, struct connection, task);
 
-	exchange_catch_up(connection->downstream->exchanges);
+	connection_catch_up(connection);
 	if (connection->state != CONNECTION_CLOSED)
 		connection_work(connection);
 }
@@ -138,7 +153,7 @@ connection_ready(struct conn *conn)
 {
 	struct connection *connection = container_of(conn, struct connection, conn);
 
-	exchange_catch_up(connection->downstream->exchanges);
+	connection_catch_up(connection);
 	if (connection->state == CONNECTION_CLOSED)
 		return;
 	conn_send_unsent(conn);
@@ -153,9 +168,12 @@ connection_expired(struct timer *timer)
 {
 	struct connection *connection = container_of(timer, struct connection, timer);
 
+	check_exchanges(connection);
+	if (connection->timer.due_ms != 0)
+		return; /* one has ended, and so has what was waited for */
 	if (connection->state == CONNECTION_OPEN)
 		connection_protocol(connection)->expired(connection);
-	else
+	else if (connection->state != CONNECTION_CLOSED)
 		handshake_expired(connection);
 }
 
@@ -230,6 +248,7 @@ connection_drain(struct connection *connection, bool gently)
 void
 connection_shutdown(struct connection *connection)
 {
+	check_exchanges(connection); /* what waits is sent */
 	if (connection->state == CONNECTION_OPEN)
 		connection_protocol(connection)->shutdown(connection);
 	connection_close(connection, false);

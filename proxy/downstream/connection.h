@@ -86,6 +86,10 @@ struct connection_protocol {
 	 */
 	void (*opened)(struct connection *connection, struct buffer *received);
 
+	/* Call exchange_check for each exchange: its bytes may move next. The connection may close.
+	 */
+	void (*check)(struct connection *connection);
+
 	/* The socket has bytes, or has room again (conn.readable, conn.writable). */
 	void (*ready)(struct connection *connection);
 
@@ -131,6 +135,12 @@ void connection_shutdown(struct connection *connection);
 void client_connection_dump(const struct connection *connection, struct dump *dump);
 
 /* ---- for protocols ---- */
+
+/*
+ * exchange_catch_up, and exchange_check for its own exchanges where that is necessary. Call it
+ * before bytes move on the connection, which may close within the call.
+ */
+void connection_catch_up(struct connection *connection);
 
 /* The one place where a connection closes; its exchanges have ended before. reset: with RST. */
 void connection_close(struct connection *connection, bool reset);

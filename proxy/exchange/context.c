@@ -39,6 +39,7 @@ exchange_context_new(const struct exchange_options *options, struct loop *loop,
 	context->access_log = access_log;
 	context->log = log;
 	context->exchanges.size = exchange_size();
+	context->tell_task.run = exchange_tell_more;
 	set_frames(context);
 	context->local_room = scratch_new(LOCAL_ROOM);
 	context->query_room = scratch_new(QUERY_ROOM);
@@ -57,6 +58,7 @@ exchange_context_free(struct exchange_context *context)
 	if (context == NULL)
 		return;
 	health_checks_free(context);
+	loop_cancel(context->loop, &context->tell_task);
 	loop_turn(context->loop, false); /* what closed is freed at the end of the turn */
 	CHECK(context->kept_contents.used == 0, exchange_context_dump, context);
 	slab_clear(&context->exchanges);
@@ -75,6 +77,7 @@ exchange_context_dump(const struct exchange_context *context, struct dump *dump)
 	jg_dump_number(dump, "kept_contents", context->kept_contents.used);
 	jg_dump_number(dump, "held", counter_get(&context->stats->held));
 	jg_dump_number(dump, "mint_edition", context->digests.mint_edition);
+	jg_dump_flag(dump, "telling", context->telling);
 	jg_dump_flag(dump, "access_log", access_log_on(context->access_log));
 	jg_dump_flag(dump, "sign_in", options->session_key != NULL);
 	jg_dump_flag(dump, "control", options->control_target != NULL);

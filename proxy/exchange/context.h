@@ -66,7 +66,10 @@ void exchange_context_dump(const struct exchange_context *context, struct dump *
  * and task calls this before it moves bytes of an exchange: the worker may have been stopped since
  * the turn began, so running exchanges are checked again first. The caller's own exchange may end
  * here. Must not be called from a callback of the directory.
+ *
+ * True: very many exchanges are being told of a change, and some do not know of it yet. Then call
+ * exchange_check for each one of which bytes may move next.
  */
-void exchange_catch_up(struct exchange_context *context);
+bool exchange_catch_up(struct exchange_context *context);
 
 #endif

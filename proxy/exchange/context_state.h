@@ -83,6 +83,9 @@ struct exchange_context {
 	struct health_checks *health_checks; /* NULL until a job with a health path is used */
 	struct unmatched unmatched;
 
+	bool telling;	       /* some exchanges may not know of a change yet: tell_task runs */
+	struct task tell_task; /* once in each turn, and tells more of them */
+
 	/*
 	 * ancestors: who may frame jobs' answers, never empty. frame_policy: the policy of our
 	 * pages in such frames; empty without browser.embed.
@@ -117,6 +120,9 @@ exchange_fixed_job(const struct exchange_context *context)
 {
 	return context->options.jobs.labels != NULL ? &context->options.jobs.fixed_job : NULL;
 }
+
+/* Runs tell_task (clock.c). */
+void exchange_tell_more(struct task *task);
 
 /* The value of Date for the present time, made once a second. */
 struct slice exchange_date(struct exchange_context *context);

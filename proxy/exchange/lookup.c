@@ -453,14 +453,43 @@ exchange_still_holds(struct exchange *exchange)
 	return exchange->state != EXCHANGE_ENDED;
 }
 
-/* At the end of the turn, both records can be looked up. */
+/* A held one runs the steps again at the end of the turn, when both records can be looked up. */
 static void
-exchange_record_changed(struct exchange *exchange)
+judge_changed(struct exchange *exchange)
 {
 	if (exchange->held)
 		loop_defer(exchange->context->loop, &exchange->connect);
 	else
 		exchange_judge_again(exchange);
+}
+
+bool
+exchange_check(struct exchange *exchange)
+{
+	uint64_t changes = jg_directory_changes(exchange->context->directory);
+
+	if (exchange->changes == changes)
+		return exchange->state == EXCHANGE_ENDED;
+	if (jg_directory_untold(&exchange->token_watch) ||
+	    jg_directory_untold(&exchange->job_watch) ||
+	    jg_directory_untold(&exchange->sign_in_watch) ||
+	    jg_directory_untold(&exchange->label_watch))
+		judge_changed(exchange);
+	exchange->changes = changes;
+	return exchange->state == EXCHANGE_ENDED;
+}
+
+/* Others may be told only in later turns. */
+static void
+exchange_record_changed(struct exchange *exchange)
+{
+	struct exchange_context *context = exchange->context;
+
+	if (!context->telling) {
+		context->telling = true;
+		loop_defer(context->loop, &context->tell_task);
+	}
+	judge_changed(exchange);
 }
 
 void

@@ -234,7 +234,14 @@ upstream_flush(struct upstream_user *user)
 		exchange->client->ops->flush(exchange->client);
 }
 
+static bool
+upstream_check(struct upstream_user *user)
+{
+	return exchange_check(exchange_of_user(user));
+}
+
 const struct upstream_user_ops exchange_upstream_ops = {
+    .check = upstream_check,
     .connected = exchange_upstream_connected,
     .interim = upstream_interim,
     .head = upstream_head,

@@ -108,7 +108,7 @@ exchange_content(struct exchange *exchange, struct slice data)
 	if (!exchange->content_taken) {
 		/* The head may leave together with this content, and the clock was read before the
 		 * client's bytes were. */
-		exchange_catch_up(exchange->context);
+		exchange_catch_up_with(exchange);
 		if (!exchange_takes_content(exchange))
 			return 0;
 	}
@@ -182,7 +182,7 @@ exchange_content_flush(struct exchange *exchange)
 	 * and the worker may have been stopped there. */
 	unsent = exchange_is_unsent(exchange);
 	if (unsent)
-		exchange_catch_up(exchange->context);
+		exchange_catch_up_with(exchange);
 	if (exchange->upstream != NULL)
 		exchange->upstream->ops->flush(exchange->upstream);
 	return unsent;

@@ -78,7 +78,7 @@ exchange_send_request(struct exchange *exchange, bool fresh)
 	 * was and even if the worker was stopped since. If the job has other URLs now, the request
 	 * goes to one of them.
 	 */
-	exchange_catch_up(context);
+	exchange_catch_up_with(exchange);
 	if (exchange->state == EXCHANGE_ENDED || exchange->upstream != upstream)
 		return;
 	if (exchange->ends_ms != 0 && loop_now_ms(context->loop) >= exchange->ends_ms) {
@@ -102,10 +102,10 @@ exchange_send_request(struct exchange *exchange, bool fresh)
 	if (exchange_send_kept_content(exchange) && !exchange->content_ended) {
 		/* This reads from the client, and the worker may be stopped there. */
 		exchange->client->ops->resume(exchange->client);
-		exchange_catch_up(context);
+		exchange_catch_up_with(exchange);
 	} else if (exchange->upgrade.len > 0) {
 		/* Its key is random, and the worker may be stopped while the system makes it. */
-		exchange_catch_up(context);
+		exchange_catch_up_with(exchange);
 	}
 	if (exchange->upstream != NULL)
 		upstream->ops->flush(upstream);

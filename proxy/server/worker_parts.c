@@ -115,12 +115,12 @@ make_room(void *ctx)
 	return worker_make_room(ctx);
 }
 
-static void
+static bool
 catch_up(void *ctx)
 {
 	const struct worker *worker = ctx;
 
-	exchange_catch_up(worker->exchanges);
+	return exchange_catch_up(worker->exchanges);
 }
 
 static struct pool *

@@ -174,7 +174,16 @@ check_failed(struct upstream_user *user, enum upstream_failure failure, enum rep
 		check_end(check, check->status != 0 ? NULL : failure_text(failure));
 }
 
+/* No record decides on a check. */
+static bool
+check_never_ends(struct upstream_user *user)
+{
+	(void)user;
+	return false;
+}
+
 static const struct upstream_user_ops check_ops = {
+    .check = check_never_ends,
     .connected = check_connected,
     .interim = check_interim,
     .head = check_head,

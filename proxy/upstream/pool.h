@@ -45,9 +45,10 @@ struct pool_options {
 	/*
 	 * Called before the pool moves bytes of an exchange. The worker may have been stopped since
 	 * the turn began: it reads the clock again, and lets the directory tell the exchanges what
-	 * was revoked in the meantime. Any exchange may end within the call.
+	 * was revoked in the meantime. Any exchange may end within the call. True: `check` is to be
+	 * called for each user whose bytes may move.
 	 */
-	void (*catch_up)(void *ctx);
+	bool (*catch_up)(void *ctx);
 	/* The process is short of descriptors: close an idle connection, of a backend or of a
 	 * client. False when there is none. */
 	bool (*make_room)(void *ctx);

@@ -118,6 +118,12 @@ struct upstream {
  */
 struct upstream_user_ops {
 	/*
+	 * See catch_up (pool.h): bytes of this user may move next, unless it has ended by itself,
+	 * which true says.
+	 */
+	bool (*check)(struct upstream_user *user);
+
+	/*
 	 * The connection is up: send the request, on `upstream`, which takes the place of the one
 	 * that pool_acquire gave out.
 	 */

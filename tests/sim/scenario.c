@@ -60,6 +60,8 @@ draw_tuning(struct scenario *s, struct random *random)
 		s->tuning.directory.refreshing_max = random_between(random, 1, 4);
 	if (random_chance(random, 500))
 		s->tuning.directory.freed_max = random_between(random, 1, 4);
+	if (random_chance(random, 500))
+		s->tuning.directory.told_max = random_between(random, 1, 4);
 	if (random_chance(random, 300))
 		s->tuning.tracker.careful_max = random_between(random, 1, 4);
 	if (random_chance(random, 500))

@@ -230,7 +230,7 @@ http1_expired_exchange(struct http1_server *server)
 		return;
 	}
 	if (server->tunnel) {
-		exchange_catch_up(connection->downstream->exchanges);
+		connection_catch_up(connection);
 		conn_look_again(&connection->conn);
 		if (server->state != HTTP1_CLOSED)
 			http1_work(server);
@@ -297,6 +297,15 @@ http1_opened(struct connection *connection, struct buffer *received)
 	CHECK(server->state == HTTP1_HEAD && server->exchange == NULL, client_connection_dump,
 	    connection);
 	connection_wait(connection, connection->downstream->options.timeouts.head);
+}
+
+static void
+http1_check(struct connection *connection)
+{
+	struct http1_server *server = server_of(connection);
+
+	if (server->exchange != NULL)
+		exchange_check(server->exchange);
 }
 
 static void
@@ -393,6 +402,7 @@ const struct connection_protocol http1_server_protocol = {
     .size = sizeof(struct http1_server),
     .watches = true,
     .opened = http1_opened,
+    .check = http1_check,
     .ready = http1_ready,
     .work = http1_resumed,
     .expired = http1_expired,

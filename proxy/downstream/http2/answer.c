@@ -399,6 +399,7 @@ const struct exchange_client_ops http2_client_ops = {
     .progress = client_progress,
     .flush = client_flush,
     .send_now = http2_send_now,
+    .check_others = http2_check_others,
     .pause = client_pause,
     .resume = client_resume,
     .take_back = client_take_back,

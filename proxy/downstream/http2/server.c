@@ -98,6 +98,13 @@ http2_opened(struct connection *connection, struct buffer *received)
 }
 
 static void
+http2_check(struct connection *connection)
+{
+	if (session_of(connection) != NULL)
+		http2_check_streams(session_of(connection), NULL);
+}
+
+static void
 http2_ready(struct connection *connection)
 {
 	http2_work(session_of(connection));
@@ -106,7 +113,7 @@ http2_ready(struct connection *connection)
 static void
 http2_timer(struct connection *connection)
 {
-	exchange_catch_up(connection->downstream->exchanges);
+	connection_catch_up(connection);
 	if (connection->state == CONNECTION_OPEN)
 		http2_expired(session_of(connection));
 }
@@ -197,6 +204,7 @@ const struct connection_protocol http2_server_protocol = {
     .size = sizeof(struct http2_server),
     .stream_size = sizeof(struct http2_stream),
     .opened = http2_opened,
+    .check = http2_check,
     .ready = http2_ready,
     .work = http2_ready,
     .expired = http2_timer,

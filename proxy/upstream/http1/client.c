@@ -148,11 +148,17 @@ client_pump(struct upstream *upstream)
 
 /* Before bytes move: see pool_options. The client may be closed within the call. */
 static void
-catch_up(const struct http1_client *client)
+catch_up(struct http1_client *client)
 {
 	const struct pool_options *options = client->connection.options;
 
-	options->catch_up(options->ctx);
+	struct upstream_user *user;
+
+	if (__builtin_expect(!options->catch_up(options->ctx), true))
+		return;
+	user = client->upstream.user;
+	if (user != NULL)
+		user->ops->check(user);
 }
 
 static void

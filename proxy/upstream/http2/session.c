@@ -70,11 +70,36 @@ flush_users(struct backend_session *session)
 
 /* ---- sending ---- */
 
+/* Some of its users may not know of a change yet. */
+static __attribute__((noinline, cold)) void
+check_users(struct backend_session *session)
+{
+	struct backend_stream *stream = TAILQ_FIRST(&session->streams);
+
+	while (stream != NULL) {
+		struct upstream_user *user = stream->upstream.user;
+
+		/* When one ends, others may end with it: begin again. */
+		if (user != NULL && user->ops->check(user))
+			stream = TAILQ_FIRST(&session->streams);
+		else
+			stream = TAILQ_NEXT(stream, link);
+	}
+}
+
+/* Before bytes move: see pool_options. Streams, and the session, may end within the call. */
+static void
+catch_up(struct backend_session *session)
+{
+	if (__builtin_expect(session->options->catch_up(session->options->ctx), false))
+		check_users(session);
+}
+
 void
 backend_session_catch_up(struct backend_session *session)
 {
 	if (session->stream_count > 0 && session->output.out != NULL)
-		session->options->catch_up(session->options->ctx);
+		catch_up(session);
 }
 
 /*
@@ -258,9 +283,7 @@ backend_session_work(struct backend_session *session)
 {
 	if (session->working || session->state == BACKEND_SESSION_CLOSED)
 		return;
-	/* Before bytes move: see pool_options. Streams, and the session, may end within the call.
-	 */
-	session->options->catch_up(session->options->ctx);
+	catch_up(session);
 	if (session->state != BACKEND_SESSION_CLOSED)
 		move_bytes(session);
 }

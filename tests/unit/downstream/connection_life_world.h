@@ -85,9 +85,16 @@ on_dump(const struct connection *connection, struct dump *dump)
 	jg_dump_end(dump);
 }
 
+static inline void
+on_check(struct connection *connection)
+{
+	(void)connection;
+}
+
 static const struct connection_protocol fake = {
     .size = sizeof(struct spoken),
     .opened = on_opened,
+    .check = on_check,
     .ready = on_ready,
     .work = on_work,
     .expired = on_expired,

@@ -38,6 +38,7 @@
 /* In the place of what exchanges share. */
 struct exchange_context {
 	struct loop *loop;
+	bool untold; /* what exchange_catch_up returns */
 };
 
 struct world {
@@ -48,10 +49,11 @@ struct world {
 };
 
 /* In the place of clock.c: there is no directory. */
-void
+bool
 exchange_catch_up(struct exchange_context *gateway)
 {
 	loop_read_ms(gateway->loop);
+	return gateway->untold;
 }
 
 static inline void

@@ -14,6 +14,7 @@ struct exchange {
 	bool is_public;	   /* no token counted */
 	bool allowed;	   /* what it says of its verdict */
 	bool ended;	   /* the request's content */
+	bool revoked;	   /* and does not know yet */
 	size_t flushes;	   /* of the request's content */
 	char target[128];  /* of the request */
 	char content[256]; /* of the request, so far */
@@ -105,6 +106,16 @@ exchange_reject(struct exchange *exchange, const struct request *request, unsign
 	assert_true(title.len > 0 && detail.len > 0);
 	rejected = status;
 	reply_with(status, "");
+}
+
+bool
+exchange_check(struct exchange *exchange)
+{
+	assert_true(is_running && exchange == &running);
+	if (!exchange->revoked)
+		return false;
+	end(END_REVOKED);
+	return true;
 }
 
 bool

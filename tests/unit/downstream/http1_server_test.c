@@ -291,6 +291,30 @@ a_reset_behind_bytes_ends_the_lingering(void **state)
 	client = world_connect(&world, "192.0.2.1", &(struct listener_options){0});
 }
 
+/* Very many exchanges lose access at once: this one has not been told yet. */
+static void
+an_untold_exchange_ends_before_bytes_move(void **state)
+{
+	(void)state;
+	send_text("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n");
+	assert_true(is_running);
+	running.takes = running.revoked = world.exchanges.untold = true;
+	send_text("abc");
+	assert_false(is_running);
+	assert_string_equal(running.content, "");
+}
+
+static void
+an_untold_exchange_ends_before_its_connection_is_shut_down(void **state)
+{
+	(void)state;
+	send_text("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+	running.revoked = true;
+	connection_shutdown(world_first(&world, FOR_JOBS));
+	assert_false(is_running);
+	assert_null(world_first(&world, FOR_JOBS));
+}
+
 int
 main(void)
 {
@@ -312,6 +336,8 @@ main(void)
 	    TEST(time_without_a_backend_is_not_the_clients),
 	    TEST(a_client_that_expects_100_gets_it),
 	    TEST(a_reset_behind_bytes_ends_the_lingering),
+	    TEST(an_untold_exchange_ends_before_bytes_move),
+	    TEST(an_untold_exchange_ends_before_its_connection_is_shut_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

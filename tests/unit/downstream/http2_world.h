@@ -20,6 +20,7 @@ struct exchange {
 	size_t taken;			/* bytes of the request's content */
 	size_t left;			/* bytes of the answer's content to be pushed */
 	size_t pushed;			/* those that were taken */
+	bool revoked;			/* and does not know yet */
 	bool silent;			/* its client may pause as long as it likes */
 	int failure;			/* the last enum client_failure; -1: none */
 };
@@ -151,6 +152,16 @@ exchange_reject(struct exchange *exchange, const struct request *request, unsign
 	(void)detail;
 	rejected = status;
 	reply_with(exchange, status, "rejected");
+}
+
+bool
+exchange_check(struct exchange *exchange)
+{
+	assert_non_null(exchange->client);
+	if (!exchange->revoked)
+		return false;
+	end(exchange, END_REVOKED);
+	return true;
 }
 
 bool

@@ -70,6 +70,7 @@ world_open(struct world *world)
 	context->buffers = context->kept_contents.buffers = buffer_pool_new();
 	context->directory = world->store.directory;
 	context->exchanges.size = exchange_size();
+	context->tell_task.run = exchange_tell_more;
 	context->local_room = scratch_new(LOCAL_ROOM);
 	context->log = &world->log;
 	assert_int_equal(posix_memalign((void **)&context->stats, 64, sizeof(*context->stats)), 0);

@@ -21,7 +21,7 @@ struct fake_client {
 	unsigned limited; /* what failed_auth says */
 	uint64_t read;	  /* how far it has read */
 	/* What it was given. */
-	unsigned answers, interims, flushes, sends, pauses, resumes, failures;
+	unsigned answers, interims, flushes, sends, checks, pauses, resumes, failures;
 	unsigned status;       /* of the last answer, or interim answer */
 	bool tunnel, no_reuse; /* of the answer */
 	char fields[4096];     /* of the last answer: "Name: value\n" each */
@@ -177,6 +177,12 @@ fake_client_ended(struct exchange_client *client, enum exchange_end end)
 	fake->end = end;
 }
 
+static inline void
+fake_client_check_others(struct exchange_client *client)
+{
+	fake_client_of(client)->checks++;
+}
+
 static const struct exchange_client_ops fake_client_ops = {
     .interim = fake_client_interim,
     .answer = fake_client_answer,
@@ -186,6 +192,7 @@ static const struct exchange_client_ops fake_client_ops = {
     .content_end = fake_client_content_end,
     .flush = fake_client_flush,
     .send_now = fake_client_send_now,
+    .check_others = fake_client_check_others,
     .pause = fake_client_pause,
     .resume = fake_client_resume,
     .take_back = fake_client_take_back,

@@ -22,6 +22,8 @@ struct fake_user {
 	uint64_t length;
 	char fields[1024]; /* of the last head, "Name: value\n" each that is not dropped */
 	char trailers[256];
+	unsigned checks;
+	bool revoked; /* it does not know yet */
 	char body[4096];
 	size_t body_len;
 	enum upstream_failure failure;
@@ -124,7 +126,23 @@ fake_user_failed(struct upstream_user *user, enum upstream_failure failure, enum
 	fake->upstream = NULL;
 }
 
+/* One whose token was revoked learns of it now. */
+static inline bool
+fake_user_check(struct upstream_user *user)
+{
+	struct fake_user *fake = (struct fake_user *)user;
+	struct upstream *upstream = fake->upstream;
+
+	fake->checks++;
+	if (!fake->revoked)
+		return false;
+	fake->upstream = NULL;
+	upstream->ops->cancel(upstream);
+	return true;
+}
+
 static const struct upstream_user_ops fake_user_ops = {
+    .check = fake_user_check,
     .connected = fake_user_connected,
     .interim = fake_user_interim,
     .head = fake_user_head,

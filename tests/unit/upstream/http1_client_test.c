@@ -303,6 +303,20 @@ another_protocol_than_was_asked_for(void **state)
 	assert_int_equal(user.failure, UPSTREAM_BAD_ANSWER);
 }
 
+/* Very many exchanges lose access at once: this one has not been told yet. */
+static void
+an_untold_user_gets_no_bytes(void **state)
+{
+	(void)state;
+	open_and_get();
+	world.untold = user.revoked = true;
+	user.flushes = 0;
+	answer("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc");
+	assert_int_equal(user.checks, 1);
+	assert_null(user.upstream);
+	assert_int_equal(user.heads + user.body_len + user.ends + user.failed + user.flushes, 0);
+}
+
 int
 main(void)
 {
@@ -325,6 +339,7 @@ main(void)
 	    TEST(an_answer_before_the_request_has_ended),
 	    TEST(a_tunnel_ends_at_both_sides),
 	    TEST(another_protocol_than_was_asked_for),
+	    TEST(an_untold_user_gets_no_bytes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -359,6 +359,30 @@ a_backend_that_takes_no_more_streams(void **state)
 	TURN_UNTIL(&world, world.pool->connections == 0);
 }
 
+/* Very many exchanges lose access at once, and one of these has not been told yet. */
+static void
+a_request_of_an_untold_user_does_not_leave(void **state)
+{
+	struct fake_user *user = open_settled(&get), *other = new_user(&get);
+	struct h2_frame frame = {0};
+	struct slice payload = {0};
+	bool up;
+
+	(void)state;
+	world.untold = other->revoked = true;
+	other->upstream = pool_acquire(backend, &other->user, POOL_ANY, POOL_SHARED, &up);
+	assert_true(up);
+	other->upstream->ops->begin(other->upstream, &get, SLICE(""));
+	say_head(1, 200, NULL, true);
+	say();
+	assert_int_equal(user->ends, 1);
+	came_at = H2_PREFACE_LEN;
+	while (next_frame(&frame, &payload))
+		assert_true(frame.stream != 3);
+	assert_null(other->upstream);
+	world.untold = false;
+}
+
 int
 main(void)
 {
@@ -384,6 +408,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(ids_run_out, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
 		a_backend_that_takes_no_more_streams, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		a_request_of_an_untold_user_does_not_leave, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -173,7 +173,15 @@ walker_failed(struct upstream_user *user, enum upstream_failure failure, enum re
 	walker->upstream = NULL;
 }
 
+static inline bool
+walker_check(struct upstream_user *user)
+{
+	(void)user;
+	return false;
+}
+
 static const struct upstream_user_ops walker_ops = {
+    .check = walker_check,
     .connected = walker_connected,
     .interim = walker_interim,
     .head = walker_head,

@@ -52,9 +52,10 @@ struct pool_world {
 	struct pool *pool;
 	unsigned catch_ups; /* calls of pool_options.catch_up */
 	void (*on_catch_up)(void);
+	bool untold; /* what catch_up returns */
 };
 
-static inline void
+static inline bool
 world_catch_up(void *ctx)
 {
 	struct pool_world *world = ctx;
@@ -63,6 +64,7 @@ world_catch_up(void *ctx)
 	world->catch_ups++;
 	if (world->on_catch_up != NULL)
 		world->on_catch_up();
+	return world->untold;
 }
 
 static inline bool

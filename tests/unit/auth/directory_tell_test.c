@@ -1,0 +1,262 @@
+/* directory_tell_test.c - very many watches of one record are told in portions, turn by turn. */
+#include "directory_watch_world.h"
+
+#define TOLD_MAX 3
+#define WATCHES 10
+
+static struct observer observers[WATCHES];
+
+static int
+setup(void **state)
+{
+	static struct directory_tuning tuning;
+	static struct fake fake;
+
+	tuning = jg_tuning.directory;
+	tuning.told_max = TOLD_MAX;
+	fake_init(&fake, 100);
+	fake.directory->options.tuning = &tuning;
+	jg_directory_link_up(fake.directory, START);
+	for (size_t i = 0; i < WATCHES; i++)
+		observers[i] = OBSERVER;
+	*state = &fake;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct fake *fake = *state;
+
+	for (size_t i = 0; i < WATCHES; i++)
+		jg_directory_unwatch(&observers[i].watch);
+	assert_false(jg_directory_tells(fake->directory));
+	jg_directory_free(fake->directory);
+	return 0;
+}
+
+/* Watch a record that is known. */
+static void
+watch_from(struct fake *fake, const char *id, size_t first, size_t count)
+{
+	make_known(fake, id, 1, START);
+	for (size_t i = first; i < first + count; i++)
+		watch(fake, id, START, &observers[i]);
+}
+
+static void
+delete_it(struct fake *fake, const char *id, uint64_t now_ms)
+{
+	change(fake, id, now_ms);
+	fake_reply(fake, FEED_ABSENT, 0, now_ms);
+}
+
+static unsigned
+told(void)
+{
+	unsigned sum = 0;
+
+	for (size_t i = 0; i < WATCHES; i++)
+		sum += observers[i].told;
+	return sum;
+}
+
+static void
+each_turn_tells_a_portion(void **state)
+{
+	struct fake *fake = *state;
+
+	watch_from(fake, "a", 0, WATCHES);
+	delete_it(fake, "a", START + 1);
+	assert_int_equal(told(), TOLD_MAX);
+	/* The others are untold, but ask in vain. */
+	assert_true(jg_directory_tells(fake->directory));
+	assert_int_equal(observers[0].told, 0);
+	assert_true(jg_directory_untold(&observers[0].watch));
+	assert_int_equal(watched(fake, &observers[0], START + 1).known, RECORD_ABSENT);
+	for (unsigned turn = 2; turn <= WATCHES / TOLD_MAX; turn++) {
+		jg_directory_turn(fake->directory, START + turn);
+		assert_int_equal(told(), turn * TOLD_MAX);
+	}
+	jg_directory_turn(fake->directory, START + 10);
+	assert_false(jg_directory_tells(fake->directory));
+	for (size_t i = 0; i < WATCHES; i++) {
+		assert_int_equal(observers[i].told, 1);
+		assert_false(jg_directory_untold(&observers[i].watch));
+	}
+	jg_directory_turn(fake->directory, START + 11);
+	assert_int_equal(told(), WATCHES);
+}
+
+static void
+a_tick_does_not_go_on(void **state)
+{
+	struct fake *fake = *state;
+
+	watch_from(fake, "a", 0, WATCHES);
+	delete_it(fake, "a", START + 1);
+	jg_directory_tick(fake->directory, START + 2);
+	assert_int_equal(told(), TOLD_MAX);
+}
+
+static void
+few_are_told_at_once(void **state)
+{
+	struct fake *fake = *state;
+	uint64_t changes = jg_directory_changes(fake->directory);
+
+	watch_from(fake, "a", 0, TOLD_MAX);
+	delete_it(fake, "a", START + 1);
+	assert_int_equal(told(), TOLD_MAX);
+	assert_false(jg_directory_tells(fake->directory));
+	assert_true(jg_directory_changes(fake->directory) > changes);
+}
+
+static void
+a_second_change_is_told_to_all_at_once(void **state)
+{
+	struct fake *fake = *state;
+
+	watch_from(fake, "a", 0, WATCHES);
+	delete_it(fake, "a", START + 1);
+	assert_int_equal(told(), TOLD_MAX);
+	delete_it(fake, "a", START + 2);
+	assert_int_equal(told(), TOLD_MAX + WATCHES);
+	assert_false(jg_directory_tells(fake->directory));
+}
+
+/* A tick may come while bytes are about to move: then none may stay untold. */
+static void
+what_a_tick_finds_is_told_at_once(void **state)
+{
+	struct fake *fake = *state;
+
+	watch_from(fake, "a", 0, WATCHES);
+	jg_directory_tick(fake->directory, START + STALENESS);
+	assert_int_equal(told(), WATCHES);
+	assert_false(jg_directory_tells(fake->directory));
+}
+
+static void
+what_a_turn_finds_is_told_in_portions(void **state)
+{
+	struct fake *fake = *state;
+
+	watch_from(fake, "a", 0, 5);
+	watch_from(fake, "b", 5, 5);
+	jg_directory_turn(fake->directory, START + STALENESS);
+	assert_int_equal(told(), TOLD_MAX);
+	for (size_t i = 0; i < WATCHES; i++) {
+		assert_true(observers[i].told == 1 || jg_directory_untold(&observers[i].watch));
+		assert_int_equal(
+		    watched(fake, &observers[i], START + STALENESS).known, RECORD_UNKNOWN);
+	}
+	for (unsigned turn = 2; turn <= WATCHES / TOLD_MAX + 1; turn++)
+		jg_directory_turn(fake->directory, START + STALENESS + turn);
+	assert_int_equal(told(), WATCHES);
+	assert_false(jg_directory_tells(fake->directory));
+}
+
+/* The exchange asked before it moved a byte, and ended. */
+static void
+one_that_is_untold_may_go(void **state)
+{
+	struct fake *fake = *state;
+
+	watch_from(fake, "a", 0, 5); /* they are told from the last one on */
+	delete_it(fake, "a", START + 1);
+	jg_directory_unwatch(&observers[1].watch); /* it would be the next */
+	assert_true(jg_directory_tells(fake->directory));
+	jg_directory_unwatch(&observers[0].watch); /* none is left */
+	assert_false(jg_directory_tells(fake->directory));
+	assert_false(jg_directory_untold(&observers[4].watch));
+	assert_int_equal(told(), 3);
+}
+
+static void
+all_may_go_meanwhile(void **state)
+{
+	struct fake *fake = *state;
+	struct directory_stats stats;
+
+	watch_from(fake, "a", 0, WATCHES);
+	delete_it(fake, "a", START + 1);
+	change(fake, "a", START + 2); /* and is read again */
+	for (size_t i = 0; i < WATCHES; i++)
+		jg_directory_unwatch(&observers[i].watch);
+	assert_false(jg_directory_tells(fake->directory));
+	fake_reply(fake, FEED_RECORD, 2, START + 3);
+	jg_directory_turn(fake->directory, START + 4);
+	jg_directory_stats(fake->directory, &stats);
+	assert_int_equal(stats.watched, 0);
+	assert_int_equal(told(), TOLD_MAX);
+}
+
+/* Whoever comes later knows the new state. */
+static void
+one_that_comes_meanwhile_is_not_told(void **state)
+{
+	struct fake *fake = *state;
+
+	watch_from(fake, "a", 0, 5);
+	change(fake, "a", START + 1);
+	fake_reply(fake, FEED_RECORD, 2, START + 1);
+	assert_int_equal(told(), TOLD_MAX);
+	watch(fake, "a", START + 1, &observers[9]);
+	jg_directory_turn(fake->directory, START + 2);
+	assert_int_equal(told(), 5);
+	assert_int_equal(observers[9].told, 0);
+	assert_false(jg_directory_tells(fake->directory));
+}
+
+/* There is room for a few rounds that go on; others are not put off. */
+static void
+many_records_change(void **state)
+{
+	static struct observer more[2 * ROUNDS_MAX][5];
+	struct fake *fake = *state;
+	char id[2] = "a";
+	unsigned all = 0;
+
+	for (size_t r = 0; r < 2 * ROUNDS_MAX; r++, id[0]++) {
+		make_known(fake, id, 1, START);
+		for (size_t i = 0; i < 5; i++) {
+			more[r][i] = OBSERVER;
+			watch(fake, id, START, &more[r][i]);
+		}
+	}
+	id[0] = 'a';
+	for (size_t r = 0; r < 2 * ROUNDS_MAX; r++, id[0]++)
+		delete_it(fake, id, START + 1);
+	for (unsigned turn = 0; jg_directory_tells(fake->directory); turn++) {
+		assert_true(turn <= 2 * ROUNDS_MAX);
+		jg_directory_turn(fake->directory, START + 2);
+	}
+	for (size_t r = 0; r < 2 * ROUNDS_MAX; r++)
+		for (size_t i = 0; i < 5; i++) {
+			all += more[r][i].told;
+			jg_directory_unwatch(&more[r][i].watch);
+		}
+	assert_int_equal(all, 2 * ROUNDS_MAX * 5);
+}
+
+#define TELL_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TELL_TEST(each_turn_tells_a_portion),
+	    TELL_TEST(a_tick_does_not_go_on),
+	    TELL_TEST(few_are_told_at_once),
+	    TELL_TEST(a_second_change_is_told_to_all_at_once),
+	    TELL_TEST(what_a_tick_finds_is_told_at_once),
+	    TELL_TEST(what_a_turn_finds_is_told_in_portions),
+	    TELL_TEST(one_that_is_untold_may_go),
+	    TELL_TEST(all_may_go_meanwhile),
+	    TELL_TEST(one_that_comes_meanwhile_is_not_told),
+	    TELL_TEST(many_records_change),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
