@@ -12,7 +12,7 @@ import time
 
 import report
 import run
-from world import CONNECTIONS_MAX, DOMAIN, LOAD_CORE, TOP, World, cpu_seconds, resident_bytes
+from world import CONNECTIONS_MAX, DOMAIN, LOAD_CORE, TOP, World, cpu_seconds, has_debian13, resident_bytes
 
 sys.path.insert(0, str(TOP / "tests" / "e2e"))
 from harness.h2 import PREFACE  # noqa: E402
@@ -23,6 +23,7 @@ IDLE = min(5000, CONNECTIONS_MAX - 500)
 # name: (what, path, connections, streams of each, peers); those with "h2c" have a backend that speaks HTTP/2
 ALL = ("nghttpx", "haproxy", "nginx", "h2o")
 H2C = ("nghttpx", "haproxy", "nginx")
+NEWER = ("nghttpx-13", "haproxy-13", "nginx-13")  # of Debian 13 (trixie.sh), which has no h2o
 SCENARIOS = {
     "1x64": ("64-byte answers, 1 connection of 64 streams", "/small", 1, 64, ALL),
     "8x8": ("64-byte answers, 8 connections of 8 streams", "/small", 8, 8, ALL),
@@ -41,6 +42,12 @@ STREAMS = ("h2c_streams",)
 
 
 GRPC = ["-H", "content-type: application/grpc", "-H", "te: trailers"]
+
+
+def peers_of(scenario):
+    """In their order, those of Debian 13 behind the others."""
+    peers = SCENARIOS[scenario][4]
+    return (*peers, *(peer for peer in NEWER if peer[:-3] in peers), "before")
 
 
 def h2load(world, proxy, path, connections, streams, seconds, *more):
@@ -149,7 +156,8 @@ def main():
     parser.add_argument("--pairs", "--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--only", default=",".join(SCENARIOS), help="scenarios: " + ", ".join(SCENARIOS))
-    parser.add_argument("--against", default=",".join(ALL), help="peers: " + ", ".join(ALL) + ", before (the program that $JOBGATE_BEFORE names)")
+    parser.add_argument("--against", default=",".join((*ALL, *(NEWER if has_debian13() else ()))),
+                        help="peers: " + ", ".join((*ALL, *NEWER)) + ", before (the program that $JOBGATE_BEFORE names)")
     parser.add_argument("--output", type=pathlib.Path, default=TOP / "bench" / "results")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
@@ -161,7 +169,7 @@ def main():
             if needs != has:
                 world.stop()
                 world, has = World(say=say, **needs), needs
-            for peer in (*SCENARIOS[scenario][4], "before"):
+            for peer in peers_of(scenario):
                 if peer not in options.against.split(","):
                     continue
                 runs = compare(world, scenario, peer, options, say)

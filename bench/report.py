@@ -63,12 +63,12 @@ def machine():
     cpu = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
     return {"cpu": cpu[1] if cpu else "?", "cores": os.cpu_count(), "kernel": platform.release(),
             "jobgate": version(str(BUILD / "jobgate"), "--version"), "haproxy": version("haproxy", "-v"),
-            "nginx": version("nginx", "-v"), "h2o": version("h2o", "--version"), "caddy": version("caddy", "version"),
+            "nginx": version("nginx", "-v"), "h2o": version("h2o", "--version"), "nghttpx": version("nghttpx", "--version"), "caddy": version("caddy", "version"),
             "system_call_ns": system_call_ns(), "debian13": debian13_versions()}
 
 
 def debian13_versions():
-    found = (version(*map(str, debian13("/tmp", *argv))) for argv in (("haproxy", "-v"), ("nginx", "-v"), ("openssl", "version")))
+    found = (version(*map(str, debian13("/tmp", *argv))) for argv in (("haproxy", "-v"), ("nginx", "-v"), ("nghttpx", "--version"), ("openssl", "version")))
     return "in a chroot with Debian 13: " + ", ".join(found) if has_debian13() else ""
 
 
@@ -124,7 +124,7 @@ def write(folder, name, found, text):
     (folder / f"{name}.json").write_text(json.dumps({"machine": about, "command": command, **found}, indent=1) + "\n")
     (folder / f"{name}.md").write_text(
         f"Made by `{command}` on {about['cores']} cores of {about['cpu']}, Linux {about['kernel']}, where the cheapest system call "
-        f"takes {about['system_call_ns']} ns; {about['jobgate']}, {about['haproxy']}, {about['nginx']}, {about['h2o']}, "
+        f"takes {about['system_call_ns']} ns; {about['jobgate']}, {about['haproxy']}, {about['nginx']}, {about['nghttpx']}, {about['h2o']}, "
         f"Caddy {about['caddy']}{'; ' if about['debian13'] else ''}{about['debian13']}.\n\n{text}\n")
 
 

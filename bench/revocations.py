@@ -13,6 +13,7 @@ import platform
 import random
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -24,7 +25,6 @@ from harness import faults, servers  # noqa: E402  # pylint: disable=wrong-impor
 from harness.checker import REVOCATIONS, Checker  # noqa: E402  # pylint: disable=wrong-import-position
 from harness.gateway import Gateway, Sanitizer  # noqa: E402  # pylint: disable=wrong-import-position
 
-RESULTS = TOP / "bench" / "results"
 POINTS = 400  # of a curve
 WORKERS = 2
 
@@ -94,7 +94,7 @@ def run_faults(checker, store, count, rng, tell):
             break
 
 
-def report(arguments, healthy, cuts, found, rounds, checker, seconds):
+def report(folder, arguments, healthy, cuts, found, rounds, checker, seconds):
     by_fault = collections.defaultdict(list)
     for name, value in found:
         by_fault[name].append(value)
@@ -115,9 +115,15 @@ def report(arguments, healthy, cuts, found, rounds, checker, seconds):
     lines += [f"| {name} | {len(values)} | {quantiles(values)} |" for name, values in by_fault.items()]
     lines += ["", "Under faults a refusal is seen only when the token is asked for again, among some sixty others: those times "
               "are upper bounds, and 503 is a refusal."]
-    (RESULTS / "revocations.md").write_text("\n".join(lines) + "\n")
+    (folder / "revocations.md").write_text("\n".join(lines) + "\n")
     curves = [healthy, cuts, [value for _, value in found]]
-    (RESULTS / "revocations.dat").write_text("\n\n".join(curve(values) for values in curves))
+    (folder / "revocations.dat").write_text("\n\n".join(curve(values) for values in curves))
+
+
+def without_output(words):
+    """Where a page lies is told by where it lies."""
+    at = words.index("--output") if "--output" in words else len(words)
+    return words[:at] + words[at + 2:]
 
 
 def main():
@@ -125,6 +131,7 @@ def main():
     parser.add_argument("--count", type=int, default=10000, help="revocations under faults")
     parser.add_argument("--healthy", type=int, default=1000, help="revocations while all is well")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--output", type=pathlib.Path, default=TOP / "bench" / "results")
     options = parser.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="jobgate-bench-"))
     number = iter(range(1000000))
@@ -151,9 +158,10 @@ def main():
         checker.gateway.stop()
         checker = start(store.url)
         run_faults(checker, store, options.count, rng, lambda found, rounds: report(
-            " ".join(["bench/revocations.sh", *sys.argv[1:]]), healthy, cuts, found, rounds, checker,
+            options.output, " ".join(["bench/revocations.sh", *without_output(sys.argv[1:])]), healthy, cuts, found, rounds, checker,
             time.monotonic() - begun))
         print()
+        subprocess.run(["gnuplot", TOP / "bench" / "revocations.gp"], cwd=options.output, check=True)
         for violation in checker.violations:
             print(violation)
     finally:

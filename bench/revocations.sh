@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # From a revocation to its refusal: ten thousand at random over all faults, each answer held against the bound.
-# Options are revocations.py's: --count N --healthy N --seed S. Writes bench/results/revocations.{md,dat,svg}.
+# Options are revocations.py's: --count N --healthy N --seed S --output FOLDER. Writes bench/results/revocations.{md,dat,svg}.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top"
@@ -14,5 +14,4 @@ esac
 need_packages $BUILD_PACKAGES redis-server python3 python3-redis python3-h11 gnuplot-nox
 cmake --preset release >/dev/null
 cmake --build --preset release
-/usr/bin/python3 -B bench/revocations.py "$@"
-gnuplot bench/revocations.gp
+exec /usr/bin/python3 -B bench/revocations.py "$@"

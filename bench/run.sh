@@ -2,11 +2,12 @@
 # Measure jobgate side by side with others: installs what is missing, builds `release`, runs run.py.
 # Options are run.py's: --pairs N (h2: also --rounds N) --seconds S --only small,large,... --against haproxy,nginx,relay,...
 # With the name of another measurement first, that one: latency, replicas, scale, inside, bulk, h2, fleet, simulated, cut (see README.md).
+# `all` makes one new run of everything: --short (in an hour), --from PART, --only PART,... , --list.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top"
 case " $* " in *" -h "* | *" --help "*)
-	sed -n '2,4s/^# //p' bench/run.sh
+	sed -n '2,5s/^# //p' bench/run.sh
 	exit 0
 	;;
 esac
@@ -24,15 +25,15 @@ fi
 cmake --preset release >/dev/null
 cmake --build --preset release
 what=run
-case "${1-}" in latency | replicas | scale | inside | bulk | h2 | fleet | simulated | cut)
+case "${1-}" in latency | replicas | scale | inside | bulk | h2 | fleet | simulated | cut | all)
 	what=$1
 	shift
 	;;
 esac
 case "$what $* " in
-"run "*-13*) bench/trixie.sh ;;
-"run "*--against*) ;;
-"run "*)
+run*-13* | h2*-13*) bench/trixie.sh ;;
+*--against*) ;;
+"run "* | "h2 "* | "all "*)
 	if ! bench/trixie.sh; then
 		echo "Measured without the programs of Debian 13." >&2
 		export JOBGATE_TRIXIE=/dev/null

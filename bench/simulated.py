@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """A large fleet in the simulator: the real worker code of 1,000 gateways, each a machine of its own, and one Redis with a replica.
 
-What Redis spends on a command, a push and a connection is taken from the measured fleet (results/fleet.json)."""
+What Redis spends on a command, a push and a connection is taken from the measured fleet (fleet.json beside what is written)."""
 
 import argparse
 import json
@@ -13,7 +13,6 @@ import time
 import report
 from world import TOP
 
-MEASURED = TOP / "bench" / "results" / "fleet.json"
 START_COMMANDS, START_CONNECTIONS = 14, 2  # of a simulated gateway; real ones also have a control process
 READ_COMMANDS = 2  # of a record
 
@@ -78,7 +77,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", type=pathlib.Path, default=TOP / "bench" / "results")
     options = parser.parse_args()
-    measured = json.loads(MEASURED.read_text())
+    measured = json.loads((options.output / "fleet.json").read_text())
     found_costs = costs(measured)
     for argv in (["cmake", "--preset", "sim"], ["cmake", "--build", "--preset", "sim", "--target", "sim"]):
         subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, cwd=TOP)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Debian 13 in a folder: its HAProxy and nginx, and jobgate built against its OpenSSL, to be measured beside those of this machine.
+# Debian 13 in a folder: its HAProxy, nginx and nghttpx, and jobgate built against its OpenSSL, to be measured beside those of this machine.
 #   bench/trixie.sh                        make the folder unless it is there; build jobgate in it
 #   bench/trixie.sh run SHARED PROGRAM...  run a program in it, which sees the folder SHARED at its usual path
 # Only root may do so. Packages come from where apt gets this machine's. The folder is $JOBGATE_TRIXIE, or build/trixie.
@@ -28,7 +28,9 @@ if [ "${1-}" = run ]; then
 	inside "$1" "$@"
 fi
 . "$top/deploy/packages.sh"
-if [ ! -e "$root/complete" ]; then
+# shellcheck disable=SC2086
+packages=$(echo $BUILD_PACKAGES haproxy nginx libnginx-mod-http-lua lua-resty-core nghttp2-proxy openssl | tr ' ' ,)
+if [ "$(cat "$root/complete" 2>/dev/null)" != "$packages" ]; then # or made when fewer were wanted
 	need_packages mmdebstrap
 	from=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | head -n 1)
 	[ -n "$from" ] || {
@@ -38,11 +40,9 @@ if [ ! -e "$root/complete" ]; then
 	rm -rf --one-file-system "$root"
 	mkdir -p "$(dirname "$root")"
 	echo "Installing Debian 13 in $root from $from"
-	# shellcheck disable=SC2086
 	mmdebstrap --quiet --mode=root --variant=apt --aptopt='Acquire::Languages "none"' \
-		--include="$(echo $BUILD_PACKAGES haproxy nginx libnginx-mod-http-lua lua-resty-core openssl | tr ' ' ,)" \
-		trixie "$root" "$from"
-	touch "$root/complete"
+		--include="$packages" trixie "$root" "$from"
+	echo "$packages" >"$root/complete"
 fi
 inside "$top" /src sh -euc 'cd /src
 	cmake --preset release -B /build >/dev/null

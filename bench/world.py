@@ -307,12 +307,13 @@ class World:
         port = free_port()
         return self.started("h2o", ["h2o", "-m", "worker", "-c", self.template("h2o.conf", port=port)], port)
 
-    def start_nghttpx(self):
+    def start_nghttpx(self, name="nghttpx"):
         """Proxying only."""
         port = free_port()
-        return self.started("nghttpx", ["nghttpx", "--conf=/dev/null", f"--frontend=127.0.0.1,{port};no-tls", 
-                                        f"--backend=127.0.0.1,{self.backend}" + (";;proto=h2" if self.h2c else ""),
-                                        "--workers=1", "--accesslog-file=/dev/null", f"--errorlog-file={self.folder / 'nghttpx.log'}"], port, forks=True)
+        argv = ["nghttpx", "--conf=/dev/null", f"--frontend=127.0.0.1,{port};no-tls",
+                f"--backend=127.0.0.1,{self.backend}" + (";;proto=h2" if self.h2c else ""),
+                "--workers=1", "--accesslog-file=/dev/null", f"--errorlog-file={self.folder / name}.log"]
+        return self.started(name, debian13(self.folder, *argv) if name.endswith("-13") else argv, port, forks=True)
 
     def start_caddy(self):
         port = free_port()

@@ -9,7 +9,7 @@ the binary replaced. At the end
   - no client with a good token was refused, and no renewed value was accepted later;
   - memory and descriptors of each process are where they were.
 
-    bench/soak/run.py [--minutes 30] [--results bench/results]
+    bench/soak/run.py [--minutes 30] [--output bench/results]
 
 Needs what tests/run.sh installs, and the preset `release` built.
 """
@@ -446,7 +446,7 @@ def main():
     logging.getLogger("asyncio").setLevel(logging.ERROR)  # of sends behind a reset
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--results", type=pathlib.Path, default=REPOSITORY / "bench" / "results")
+    parser.add_argument("--output", "--results", dest="results", type=pathlib.Path, default=REPOSITORY / "bench" / "results")
     options = parser.parse_args()
     options.results = options.results.resolve()
     options.results.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,111 @@
+#!/usr/bin/python3
+"""One new run of everything: each measurement in turn, on a machine that does nothing else; see README.md."""
+
+import argparse
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+from world import BENCH, TOP
+
+LOGS = TOP / "build" / "bench"
+# What matters most in an hour: Debian 12's and 13's HAProxy and nginx, and what only proxies without reading.
+SHORT_PEERS = "haproxy,nginx,nginx_lua,relay,haproxy-13,nginx-13,jobgate-13,jobgate2"
+# In this order: (program, options, options with --short; None: left out). simulated takes its constants from fleet.
+PARTS = {
+    "run": ("run.py", "--pairs 7", f"--seconds 1 --against {SHORT_PEERS}"),
+    "h2": ("h2.py", "", "--pairs 3 --seconds 1"),
+    "latency": ("latency.py", "--against haproxy,nginx", "--against haproxy,nginx --rounds 5 --seconds 2"),
+    "scale": ("scale.py", "", "--runs 2 --seconds 2"),
+    "fleet": ("fleet.py", "", "--revocations 300"),
+    "simulated": ("simulated.py", "", "--revocations 50"),
+    "cut": ("cut.py", "", ""),
+    "replicas": ("replicas.py", "", "--rounds 3 --seconds 3"),
+    "inside": ("inside.py", "", "--runs 3"),
+    "bulk": ("bulk.py", "", ""),
+    "revocations": ("revocations.sh", "", ""),
+    "soak": ("soak/run.py", "", None),
+}
+
+
+def command(name, short):
+    program, usual, less = PARTS[name]
+    words = less if short else usual
+    return None if words is None else [program, *words.split()]
+
+
+def chosen(options):
+    names = options.only.split(",") if options.only else list(PARTS)
+    for name in [*names, options.first]:
+        if name not in PARTS:
+            raise SystemExit(f"{name} is no part; these are: {', '.join(PARTS)}")
+    return [name for name in PARTS if name in names and command(name, options.short) is not None
+            and list(PARTS).index(name) >= list(PARTS).index(options.first)]
+
+
+def measure(words, log, output):
+    """Seconds, and whether it went well."""
+    program = BENCH / words[0]
+    argv = [*(["/usr/bin/python3", "-B"] if program.suffix == ".py" else []), program, *words[1:], "--output", output]
+    began = time.monotonic()
+    with open(log, "wb") as out:
+        running = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=TOP)
+        try:
+            running.wait()
+        except BaseException:
+            running.terminate()
+            running.wait()
+            raise
+    return time.monotonic() - began, running.returncode == 0
+
+
+def page(done):
+    """How long each part took, in their order; a part that was measured again replaces itself."""
+    lines = ["| part | begun (UTC) | minutes | load of the machine before | |", "| --- | --- | --- | --- | --- |"]
+    lines += [f"| `{' '.join(part['words'])}` | {part['begun']} | {part['seconds'] / 60:.1f} | {part['load']:.1f} | {'' if part['well'] else 'failed'} |"
+              for part in (done[name] for name in PARTS if name in done)]
+    return "\n".join(["Made by `bench/run.sh all`.", "", *lines, "",
+                      f"Together: {sum(part['seconds'] for part in done.values()) / 60:.0f} minutes."]) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="bench/run.sh all", description=__doc__)
+    parser.add_argument("--short", action="store_true", help="in an hour: fewer and shorter runs, fewer peers, no soak")
+    parser.add_argument("--from", dest="first", default="run", help="begin with this part: " + ", ".join(PARTS))
+    parser.add_argument("--only", help="only these parts")
+    parser.add_argument("--list", action="store_true", help="only say what would be run")
+    parser.add_argument("--output", type=pathlib.Path, default=BENCH / "results")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    names, output = chosen(options), options.output.resolve()
+    if options.list:
+        print("\n".join(f"{name}: {' '.join(command(name, options.short))}" for name in names))
+        return 0
+    for folder in (LOGS, output):
+        folder.mkdir(parents=True, exist_ok=True)
+    kept = output / "all.json"
+    done = json.loads(kept.read_text()) if kept.exists() else {}
+    failed = []
+    for name in names:
+        words, log = command(name, options.short), LOGS / f"{name}.log"
+        part = {"words": words, "begun": time.strftime("%Y-%m-%d %H:%M", time.gmtime()), "load": os.getloadavg()[0]}
+        print(f"{time.strftime('%H:%M:%S')} {name}: {' '.join(words)} (what it says: {log})", flush=True)
+        part["seconds"], part["well"] = measure(words, log, output)
+        print(f"{time.strftime('%H:%M:%S')} {name}: {part['seconds'] / 60:.1f} minutes{'' if part['well'] else ', FAILED'}", flush=True)
+        done[name] = part
+        kept.write_text(json.dumps(done, indent=1) + "\n")
+        (output / "all.md").write_text(page(done))
+        if not part["well"]:
+            failed.append(name)
+            print(log.read_text(errors="replace")[-1000:], file=sys.stderr)
+    if failed:
+        print(f"Once it is mended: bench/run.sh all{' --short' if options.short else ''} --only {','.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
