@@ -94,7 +94,14 @@ def serve(port):
                 sock.sendall(frame(SETTINGS, 0, 0, struct.pack(">HI", 3, 1000)))
                 continue
             if not connection.open and len(connection.data) < len(PREFACE):
-                connection.data += connection.sock.recv(len(PREFACE) - len(connection.data))
+                try:
+                    piece = connection.sock.recv(len(PREFACE) - len(connection.data))
+                except ConnectionError:  # given up by the gateway
+                    piece = b""
+                if not piece:
+                    selector.unregister(connection.sock)
+                    connection.sock.close()
+                connection.data += piece
                 if len(connection.data) == len(PREFACE):
                     connection.data, connection.open = b"", True
                 continue
@@ -104,12 +111,14 @@ def serve(port):
                 connection.sock.close()
                 continue
             answers = b""
-            for kind, flags, stream, content in found:
-                connection.answer_own(kind, flags, content)
-                if kind == HEADERS:
-                    answers += frame(HEADERS, END_HEADERS, stream, b"\x88")  # :status 200
-            if answers:
+            try:
+                for kind, flags, stream, content in found:
+                    connection.answer_own(kind, flags, content)
+                    if kind == HEADERS:
+                        answers += frame(HEADERS, END_HEADERS, stream, b"\x88")  # :status 200
                 connection.sock.sendall(answers)
+            except ConnectionError:
+                pass  # reading tells
 
 
 class Clients:

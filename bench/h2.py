@@ -180,18 +180,6 @@ def main():
         world.stop()
     report.plot_ratios(options.output, results, "h2")
     print("\n" + report.table(results))
-    print("\nFor \"How fast\" in README.md: " + in_words(results))
-
-
-def in_words(results):
-    """What README.md says of them: the ratios of CPU, the best and the worst of each peer."""
-    found = {}
-    for item in results:
-        if "cpu_us_ratio" in item["summary"] and min(item["summary"]["cpu_us"].values()) > 0:
-            found.setdefault((item["peer"], item["scenario"].startswith("h2_h2c")), []).append(item["summary"]["cpu_us_ratio"][0])
-    return "over HTTP/2 a request takes " + "; ".join(
-        f"{min(ratios):.2f} to {max(ratios):.2f} of the CPU that {peer} takes{' (HTTP/2 to the job)' if h2c else ''}"
-        for (peer, h2c), ratios in found.items()) + "."
 
 
 if __name__ == "__main__":
