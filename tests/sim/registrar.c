@@ -60,8 +60,14 @@ run(void *ctx)
 	registration_finish(registration, base, registrar->hands_over);
 	store_free(store);
 	registration_free(registration);
-	if (base != NULL)
+	if (base != NULL) {
+		event_base_loop(base, EVLOOP_NONBLOCK); /* as in control_run */
 		event_base_free(base);
+	}
+	if (registrar->node.heap.count != 0)
+		judge_violation(registrar->world,
+		    "registrar %u: %zu blocks of memory are left, %zu bytes", registrar->index,
+		    registrar->node.heap.count, registrar->node.heap.bytes);
 }
 
 static void
