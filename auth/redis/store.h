@@ -190,7 +190,8 @@ void store_token_gone(
 
 /*
  * Note when tokens were used, unless a later use is known; tokens that are gone are left out. done
- * gets STORE_OK, or why it was not done; record is NULL.
+ * gets STORE_OK, or why it was not done; record is NULL. STORE_BROKEN: the set has another type, or
+ * may not be written, so it is of no use to try again.
  */
 #define STORE_USES_MAX 64
 void store_record_uses(struct store *store, const struct record_use *uses, size_t count,

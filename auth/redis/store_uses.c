@@ -6,6 +6,14 @@
 #include "auth/redis/store_state.h"
 #include "auth/redis/uses_script.h"
 
+/* The server takes no writes now; what else it says of the set or of our rights does not pass. */
+static bool
+passes(struct slice why)
+{
+	return slice_starts_with(why, SLICE("OOM ")) || slice_starts_with(why, SLICE("MISCONF ")) ||
+	       slice_starts_with(why, SLICE("NOREPLICAS "));
+}
+
 static void
 read_written(struct operation *operation, const redisReply *reply)
 {
@@ -21,11 +29,10 @@ read_written(struct operation *operation, const redisReply *reply)
 	if (!store->uses_refused)
 		log_warning(&store->log,
 		    "the store does not take the last uses of tokens and jobs (%sused), so "
-		    "last_used_at "
-		    "and last_request_at stay as they are: %.*s",
+		    "last_used_at and last_request_at stay as they are: %.*s",
 		    store->prefix, (int)why.len, why.at);
 	store->uses_refused = true;
-	store_tell(operation, STORE_BROKEN, NULL);
+	store_tell(operation, passes(why) ? STORE_UNAVAILABLE : STORE_BROKEN, NULL);
 }
 
 void

@@ -20,7 +20,8 @@
  * be wrong: no use is later than the store's clock says. A few entries, drawn at random, are looked
  * at each time: those of tokens and jobs that have ended by themselves, or were deleted by another
  * program, go. So are two for each use that is written, so that jobs that come and go leave little
- * behind. Returns 1, or why the set cannot be written.
+ * behind. Returns 1, or why the set cannot be written; READONLY, which says that the server is
+ * no longer the primary, is an error of the script.
  */
 static const char script_uses[] =
     "local set, records = KEYS[1], ARGV[1]\n"
@@ -33,7 +34,9 @@ static const char script_uses[] =
     "  local minute = math.min(tonumber(ARGV[i + 1]), now)\n"
     "  if exists(ARGV[i]) then\n"
     "    local reply = redis.pcall('ZADD', set, 'GT', minute, ARGV[i])\n"
-    "    if type(reply) == 'table' then return reply.err end\n"
+    "    if type(reply) == 'table' then\n"
+    "      return string.find(reply.err, '^READONLY') and reply or reply.err\n"
+    "    end\n"
     "  end\n"
     "end\n"
     "local some = redis.pcall('ZRANDMEMBER', set, " USES_LOOKS " + #ARGV, 'WITHSCORES')\n"

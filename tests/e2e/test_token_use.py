@@ -173,6 +173,25 @@ def test_a_key_of_another_type(gateways, make_folder):
     server.stop()
 
 
+def test_a_full_store(gateways, make_folder):
+    """Uses wait until it takes them again. The log says so once."""
+    server = RedisServer(make_folder("redis")).start()
+    gateway = gateways.start(store_url=server.url)
+    there = Records(server.client)
+    job, tokens = there.job(UNREACHABLE), [there.token() for _ in range(2)]
+    warnings = lambda: [line for line in gateway.program.log().splitlines() if "last uses of tokens" in line]
+    server.client.config_set("maxmemory", "1")
+    assert ask(gateway, job, tokens[0]) == 502
+    eventually(warnings, "the warning")
+    assert ask(gateway, job, tokens[1]) == 502
+    server.client.config_set("maxmemory", "0")
+    for token in tokens:
+        eventually(lambda: minute_of(there, token), "the use")
+    assert len(warnings()) == 1 and "OOM" in warnings()[0]
+    assert "the store refuses" not in gateway.program.log()
+    server.stop()
+
+
 def test_a_token_that_is_gone_leaves_nothing(gateway, records, job):
     token, other = records.token(), records.token()
     pid = control_pid(gateway)

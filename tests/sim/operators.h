@@ -119,7 +119,7 @@ struct operators {
 	struct operator_walk walks[OPERATORS_MAX];
 	struct random list_random, use_random;
 	struct noted_use uses[OPERATORS_USES_MAX];
-	size_t use_count;
+	size_t use_count, uses_judged;
 	bool settled; /* they make no more calls */
 	uint64_t answers, done;
 };
@@ -161,6 +161,10 @@ bool operators_is_free(struct operators *operators, int owner);
 bool operators_is_of_job(enum operator_act act);
 
 /* ---- operators_watch.c: of struct redis_watch ---- */
+
+/* By then the control process had had the time to ask which server was elected last, and was not
+ * stopped meanwhile. */
+bool operators_knew_better(const struct world *world, uint64_t at_ns);
 
 void operators_script_begins(void *ctx, struct redis *redis);
 void operators_script_changed(void *ctx, struct redis *redis);

@@ -61,23 +61,6 @@ draw_use(struct operators *operators, struct record_use *out)
 	    out, i >= records->tokens && i - records->tokens < records->jobs, slice_of(id), minute);
 }
 
-size_t
-operators_take_uses(struct world *world, struct record_use *out, size_t most)
-{
-	struct operators *operators = &world->operators;
-	size_t count = 0;
-
-	while (count < 5 && count < most && operators->use_count < OPERATORS_USES_MAX &&
-	       random_chance(&operators->use_random, 400)) {
-		struct noted_use *noted = &operators->uses[operators->use_count++];
-
-		draw_use(operators, &noted->use);
-		noted->ns = schedule_now_ns();
-		out[count++] = noted->use;
-	}
-	return count;
-}
-
 /* ---- rules ---- */
 
 void
@@ -129,24 +112,22 @@ stayed(const struct world *world, const char *member, uint64_t from_ns)
 	return record_of(records->redis, member) != NULL;
 }
 
-/* The process has ended, in order: it had the time to write all that it had taken. */
-void
-operators_judge_uses(struct world *world)
+/* What was taken until now has been written, or will never be. */
+static void
+judge_written(struct world *world)
 {
 	struct operators *operators = &world->operators;
 	struct redis_key *set = redis_keys_find(&world->records.redis->keys, USES);
 	char member[RECORD_USE_MEMBER_MAX + 1];
 
-	if (world->scenario.early_stop_ns > 0) /* it may not have reached the store */
-		return;
-	for (size_t i = 0; i < operators->use_count; i++) {
-		const struct noted_use *noted = &operators->uses[i];
+	for (; operators->uses_judged < operators->use_count; operators->uses_judged++) {
+		const struct noted_use *noted = &operators->uses[operators->uses_judged];
 		const struct redis_field *field;
 
 		member_of(&noted->use, member);
-		if (noted->ns <= world->control.troubled_ns ||
-		    noted->ns <= world->control.spawned_ns ||
-		    noted->ns <= world->store.elected_ns || noted->ns <= world->store.emptied_ns ||
+		if (noted->ns <= world->control.spawned_ns ||
+		    noted->ns <= world->store.emptied_ns ||
+		    (world->store.elected_ns > 0 && !operators_knew_better(world, noted->ns)) ||
 		    !stayed(world, member, noted->ns))
 			continue;
 		field = set != NULL ? redis_field_find(set, member) : NULL;
@@ -156,6 +137,37 @@ operators_judge_uses(struct world *world)
 			judge_violation(world, "a use of %s at %llu ms was lost", member,
 			    (unsigned long long)(noted->ns / NS_PER_MS));
 	}
+}
+
+/* A batch is taken when the one before has been written, or is given up. */
+size_t
+operators_take_uses(struct world *world, struct record_use *out, size_t most)
+{
+	struct operators *operators = &world->operators;
+	size_t count = 0;
+
+	judge_written(world);
+	while (count < 5 && count < most && operators->use_count < OPERATORS_USES_MAX &&
+	       random_chance(&operators->use_random, 400)) {
+		struct noted_use *noted = &operators->uses[operators->use_count++];
+
+		draw_use(operators, &noted->use);
+		noted->ns = schedule_now_ns();
+		out[count++] = noted->use;
+	}
+	return count;
+}
+
+/* The process has ended, in order: it had the time to write all that it had taken. */
+void
+operators_judge_uses(struct world *world)
+{
+	struct operators *operators = &world->operators;
+	struct redis_key *set = redis_keys_find(&world->records.redis->keys, USES);
+
+	if (world->scenario.early_stop_ns > 0) /* it may not have reached the store */
+		return;
+	judge_written(world);
 	for (size_t i = 0; set != NULL && i < operators->made_count; i++) {
 		const struct made_token *made = &operators->made[i];
 

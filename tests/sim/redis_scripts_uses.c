@@ -71,8 +71,11 @@ script_uses_run(struct call *call)
 		    strtoll(score.at, NULL, 10) > minute)
 			minute = strtoll(score.at, NULL, 10);
 		write_use(call, set, call->words[i], minute);
-		if (call->error != NULL) { /* the script tells why, as text */
-			redis_reply_text(call, call->error + 1);
+		if (call->error != NULL) { /* the script tells why, mostly as text */
+			if (strncmp(call->error, "-READONLY", 9) == 0)
+				bytes_print(&call->client->out, "%s\r\n", call->error);
+			else
+				redis_reply_text(call, call->error + 1);
 			call->error = NULL;
 			return;
 		}
