@@ -14,6 +14,7 @@
 #include "auth/control/disk.h"
 #include "auth/control/fixed_job.h"
 #include "auth/control/handlers.h"
+#include "auth/control/job_reach.h"
 #include "auth/control/listen.h"
 #include "auth/control/registration.h"
 #include "auth/control/relisten.h"
@@ -45,6 +46,7 @@ struct run {
 	struct listen_unix socket, gateway_socket, workers_socket;
 	struct relisten *socket_again, *gateway_socket_again, *workers_socket_again;
 	struct server *api, *gateway;
+	struct job_reach *reach;
 	struct fixed_job *fixed_job;
 	struct registration *registration;
 };
@@ -252,6 +254,34 @@ start_servers(struct run *run)
 	return true;
 }
 
+/* NULL when there is no such job, or memory is short: then less is told. */
+static struct job_reach *
+reach_fixed_job(struct run *run)
+{
+	const struct control_setup *setup = run->setup;
+	const struct control_settings *settings = &setup->settings;
+	bool of_record = settings->fixed_url == NULL;
+	const struct job_reach_options options = {
+	    .base = run->base,
+	    .resolver = run->resolver,
+	    .log = &setup->log,
+	    .job = settings->fixed_job,
+	    .remedy =
+		of_record ? "correct its URL with jobgate job set --url" : "correct jobs.fixed_url",
+	    .start_ms = settings->start_ms,
+	    .pause_ms = REACH_PAUSE_MS,
+	    .again_ms = REACH_AGAIN_MS,
+	    .connect_ms = REACH_CONNECT_MS,
+	    .allows = of_record ? setup->allows : NULL,
+	    .ctx = setup->observe_ctx,
+	};
+	struct job_reach *reach = settings->fixed_job != NULL ? job_reach_new(&options) : NULL;
+
+	if (!of_record)
+		job_reach_set(reach, slice_of(settings->fixed_url));
+	return reach;
+}
+
 /*
  * The store is freed first, so that calls that wait for it are answered while their connections
  * still exist.
@@ -266,6 +296,7 @@ end(struct run *run)
 	events_free(run->control.events);
 	run->control.events = NULL;
 	fixed_job_free(run->fixed_job);
+	job_reach_free(run->reach);
 	registration_free(run->registration);
 	uses_writer_free(run->control.uses);
 	run->control.uses = NULL;
@@ -313,7 +344,9 @@ control_run(const struct control_setup *setup)
 		log_error(&setup->log, "the control API cannot start");
 		goto done;
 	}
-	run.fixed_job = fixed_job_watch(run.base, run.control.store, &setup->settings, &setup->log);
+	run.reach = reach_fixed_job(&run);
+	run.fixed_job =
+	    fixed_job_watch(run.base, run.control.store, &setup->settings, run.reach, &setup->log);
 	run.registration = registration_new(
 	    run.base, run.control.store, &setup->settings, setup->mark, &setup->log);
 	if (event_base_dispatch(run.base) == 0)

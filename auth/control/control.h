@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/socket.h>
 
 #include "jobgate/limits.h"
 #include "jobgate/log.h"
@@ -27,7 +28,8 @@ struct control_setup {
 	const char *store_dir;	     /* the directory of a private store; NULL for another store */
 	const struct tuning *tuning; /* NULL: jg_tuning */
 	struct log log;
-	void *observe_ctx; /* the ctx of ready, metrics, beat, uses_take, hands_over and workers */
+	void *observe_ctx; /* the ctx of ready, metrics, beat, uses_take, hands_over, allows and
+			      workers */
 	/* False, with a sentence in why, while the gateway cannot serve; NULL: no such check. */
 	bool (*ready)(void *ctx, char *why, size_t cap);
 	/*
@@ -43,6 +45,11 @@ struct control_setup {
 	/* True when another control process takes over what this one has registered; NULL: false.
 	 */
 	bool (*hands_over)(void *ctx);
+	/*
+	 * True when the URL in a job's record may lead to this address, which is no Unix socket;
+	 * NULL: to any.
+	 */
+	bool (*allows)(void *ctx, const struct sockaddr *address);
 	/* How many workers take connections; NULL: that is not known. */
 	size_t (*workers)(void *ctx);
 	/* Opens the resolver for names in store_url. */

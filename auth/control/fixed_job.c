@@ -11,6 +11,7 @@
 struct fixed_job {
 	struct store *store;
 	const struct control_settings *settings;
+	struct job_reach *reach; /* or NULL */
 	const struct log *log;
 	struct event *timer;
 	char told[FIXED_JOB_TEXT_MAX]; /* what was logged last */
@@ -130,6 +131,9 @@ got_record(void *ctx, enum store_result result, const struct record *record)
 			log_info(fixed->log, "job %s has all that it needs in the store",
 			    fixed->settings->fixed_job);
 	}
+	if (is_answer(result) && fixed->settings->fixed_job != NULL &&
+	    fixed->settings->fixed_url == NULL)
+		job_reach_set(fixed->reach, result == STORE_OK ? record->job.url_text : SLICE(""));
 	event_add(fixed->timer, &pause); /* fails only without memory: then nothing more is told */
 }
 
@@ -146,7 +150,7 @@ read_record(evutil_socket_t fd, short events, void *ctx)
 
 struct fixed_job *
 fixed_job_watch(struct event_base *base, struct store *store,
-    const struct control_settings *settings, const struct log *log)
+    const struct control_settings *settings, struct job_reach *reach, const struct log *log)
 {
 	const struct timeval now = {0};
 	struct fixed_job *fixed;
@@ -156,7 +160,8 @@ fixed_job_watch(struct event_base *base, struct store *store,
 	fixed = calloc(1, sizeof(*fixed));
 	if (fixed == NULL)
 		return NULL;
-	*fixed = (struct fixed_job){.store = store, .settings = settings, .log = log};
+	*fixed =
+	    (struct fixed_job){.store = store, .settings = settings, .reach = reach, .log = log};
 	fixed->timer = evtimer_new(base, read_record, fixed);
 	if (fixed->timer != NULL && event_add(fixed->timer, &now) == 0)
 		return fixed;

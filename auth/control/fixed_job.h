@@ -5,6 +5,7 @@
 
 #include <event2/event.h>
 
+#include "auth/control/job_reach.h"
 #include "auth/redis/store.h"
 
 #define FIXED_JOB_TEXT_MAX 512
@@ -26,13 +27,13 @@ bool fixed_job_problem(const struct control_settings *settings, enum store_resul
     const struct record *record, char out[FIXED_JOB_TEXT_MAX]);
 
 /*
- * Read that job's record periodically, and log what is wrong whenever that changes.
- * settings, log and store outlive the result. NULL when memory is short, or when there is nothing
- * to watch.
+ * Read that job's record periodically, and log what is wrong whenever that changes. reach learns of
+ * the URLs in the record, if these count. settings, reach, log and store outlive the result. NULL
+ * when memory is short, or when there is nothing to watch.
  */
 struct fixed_job;
 struct fixed_job *fixed_job_watch(struct event_base *base, struct store *store,
-    const struct control_settings *settings, const struct log *log);
+    const struct control_settings *settings, struct job_reach *reach, const struct log *log);
 
 /* Call it after the store has been freed: then no read is under way. NULL is harmless. */
 void fixed_job_free(struct fixed_job *fixed);

@@ -158,8 +158,13 @@ struct scope_quota {
 	TEXT(taken_too)	     /* another one; NULL where taken_job is */                            \
 	RANGES(scoped_urls)  /* the addresses to which job URLs of operators with a label selector \
 				may lead (auth/control/scope.h) */                                 \
+	RANGES(reach_allow)  /* with reach_deny and reach_loopback: where the URLs in the record   \
+				of the fixed job may lead, if they count */                        \
+	RANGES(reach_deny)                                                                         \
+	VALUE(bool, reach_loopback)                                                                \
 	VALUE(struct replica_wait, wait) /* wait.required: 0, or the same as wait.count */         \
 	VALUE(struct scope_quota, scope)                                                           \
+	VALUE(uint64_t, start_ms)    /* for so long the fixed job may start */                     \
 	VALUE(uint64_t, register_ms) /* lease of the fixed job's record, whole seconds; 0: none */ \
 	VALUE(uint64_t, request_ms)  /* for a request to arrive completely */                      \
 	VALUE(uint64_t, idle_ms)     /* between two requests */                                    \

@@ -244,6 +244,13 @@ derive_control(struct builder *builder)
 	process->taken_job = config->jobs.taken[0];
 	process->taken_too = config->jobs.taken[1];
 	process->wait.required = config->store.wait_required ? process->wait.count : 0;
+	if (config->jobs.fixed != NULL)
+		process->start_ms = config->timeouts.start;
+	if (config->jobs.fixed != NULL && config->jobs.fixed_url == NULL) {
+		process->reach_allow = config->backends.allow;
+		process->reach_deny = config->backends.deny;
+		process->reach_loopback = config->backends.allow_loopback;
+	}
 	process->request_ms = config->timeouts.head;
 	process->idle_ms = config->timeouts.keep_alive;
 	process->log_level = config->log.level;

@@ -8,6 +8,7 @@
 #include "jobgate/check.h"
 #include "jobgate/clock.h"
 #include "limits/usage.h"
+#include "net/guard.h"
 #include "net/resolve.h"
 #include "observe/metrics.h"
 #include "observe/openmetrics.h"
@@ -92,6 +93,22 @@ control_workers(void *ctx)
 	return count;
 }
 
+static bool
+control_allows(void *ctx, const struct sockaddr *address)
+{
+	const struct supervisor *supervisor = ctx;
+	const struct control_settings *settings = &supervisor->config->control.process;
+	const struct guard_rules rules = {
+	    .allow_loopback = settings->reach_loopback,
+	    .allow = settings->reach_allow.items,
+	    .allow_count = settings->reach_allow.count,
+	    .deny = settings->reach_deny.items,
+	    .deny_count = settings->reach_deny.count,
+	};
+
+	return guard_judge(&rules, address) == GUARD_ALLOW;
+}
+
 static struct control_setup
 control_setup_of(struct supervisor *supervisor)
 {
@@ -110,6 +127,7 @@ control_setup_of(struct supervisor *supervisor)
 	    .beat = control_beat,
 	    .uses_take = control_uses_take,
 	    .hands_over = control_hands_over,
+	    .allows = control_allows,
 	    .workers = control_workers,
 	};
 

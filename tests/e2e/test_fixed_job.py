@@ -124,6 +124,29 @@ def test_the_log_says_what_is_missing(gateways, records, backend):
     eventually(lambda: f"job {waiting} has no URL" in gateway.program.log(), "to be told")
 
 
+def test_the_log_says_what_does_not_listen(gateways, records):
+    """Without any request: each replica of the record, and the URL of the configuration."""
+    port, gone = free_port(), free_port()
+    waiting, second = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{gone}"
+    up = Backend()
+    job = records.job(f"{up.url} {second} {waiting}", labels={"a": "b"})
+    refused = records.job("http://169.254.169.254", labels={"a": "b"})
+    told = [gateways.start({"jobs": {**SIDECAR, "fixed": job}}), gateways.start({"jobs": {**SIDECAR, "fixed": "side", "fixed_url": waiting, "labels": {}}}),
+            gateways.start({"jobs": {**SIDECAR, "fixed": refused}})]
+    starting = gateways.start({"jobs": {**SIDECAR, "fixed": "slow", "fixed_url": waiting, "labels": {}}, "timeouts": {"start": "1h"}})
+    for gateway, words in [(told[0], f"job {job}: nothing can be reached at {waiting}: Connection refused; start the job, or correct its URL"),
+                           (told[0], f"job {job}: nothing can be reached at {second}: Connection refused"),
+                           (told[1], f"job side: nothing can be reached at {waiting}: Connection refused; start the job, or correct jobs.fixed_url"),
+                           (told[2], "at http://169.254.169.254: no job's URL may lead to its address (see backends.allow)")]:
+        eventually(lambda g=gateway, w=words: w in g.program.log(), words, patience=90)
+    with Backend(port=port):
+        for gateway, name in [(told[0], job), (told[1], "side")]:
+            eventually(lambda g=gateway, n=name: f"job {n} takes connections at {waiting} again" in g.program.log(), "the job to be seen", patience=90)
+    assert up.url not in told[0].program.log() and told[1].program.log().count("nothing can be reached") == 1
+    assert "nothing can be reached" not in starting.program.log()
+    up.close()
+
+
 def checked(sanitizer, make_folder, config):
     path = make_folder("check") / "jobgate.yaml"
     path.write_text(json.dumps(config))

@@ -43,6 +43,7 @@ fill(struct sample *sample)
 	settings->password_file = sample->texts[14];
 	sample->range = (struct ip_range){.address.s6_addr = {10}, .prefix = 104};
 	settings->scoped_urls = (struct ip_ranges){1, &sample->range};
+	settings->reach_allow = settings->reach_deny = settings->scoped_urls;
 	settings->wait = (struct replica_wait){1, 2, 0};
 	settings->scope = (struct scope_quota){{5, 6}};
 	settings->register_ms = 7;
