@@ -110,9 +110,13 @@ static void
 cascade_step(struct call *call)
 {
 	struct control *control = call->ctx;
+	const struct cascade *cascade = call->state;
+	struct store_caller caller = handler_caller(call);
 
+	if (cascade->batches > 0)
+		caller.hash = NULL; /* its token may be among those that are gone */
 	disk_make_room(control->disk);
-	store_token_cascade(control->store, call->id, &call->scope, cascade_went, call);
+	store_token_cascade(control->store, call->id, &caller, cascade_went, call);
 }
 
 /*
@@ -149,6 +153,7 @@ static void
 delete_named(struct call *call)
 {
 	struct control *control = call->ctx;
+	const struct store_caller caller = handler_caller(call);
 	bool cascades = slice_equal(call->query, SLICE("cascade=true"));
 
 	if (!handler_id(call, RECORD_TOKEN))
@@ -160,7 +165,7 @@ delete_named(struct call *call)
 		cascade_begin(call);
 	} else {
 		disk_make_room(control->disk);
-		store_token_delete(control->store, call->id, &call->scope, deleted, call);
+		store_token_delete(control->store, call->id, &caller, deleted, call);
 	}
 }
 

@@ -143,6 +143,18 @@ handler_may_grow(struct call *call)
 	return false;
 }
 
+struct store_caller
+handler_caller(const struct call *call)
+{
+	struct store_caller caller = {.scope = &call->scope};
+
+	if (call->token != NULL) {
+		caller.id = call->token->token.id;
+		caller.hash = call->token->token.hash;
+	}
+	return caller;
+}
+
 const struct store_maker *
 handler_maker(const struct call *call, enum record_kind kind, struct store_maker *out)
 {

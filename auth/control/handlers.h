@@ -97,6 +97,9 @@ bool handler_id(struct call *call, enum record_kind kind);
  */
 void handler_token(struct call *call, void (*next)(struct call *call));
 
+/* For whom, and in which scope, the store changes a record. Valid as long as the call. */
+struct store_caller handler_caller(const struct call *call);
+
 /*
  * The operator for whose quota the store counts the record, in *out; NULL for a caller without a
  * token.

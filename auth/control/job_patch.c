@@ -92,6 +92,7 @@ jobs_patch(struct call *call)
 	struct record_input input;
 	struct input_error error;
 	char now[VIEW_TIME_MAX];
+	const struct store_caller caller = handler_caller(call);
 	json_t *body;
 
 	if (!handler_id(call, RECORD_JOB) || (body = handler_body(call, NULL)) == NULL)
@@ -105,7 +106,7 @@ jobs_patch(struct call *call)
 		goto done;
 	disk_make_room(control->disk);
 	view_time(clock_ms(CLOCK_REALTIME), now);
-	store_job_patch(control->store, call->id, &call->scope,
+	store_job_patch(control->store, call->id, &caller,
 	    &(struct store_job_patch){
 		.leaves_scope = scope_left_by(&call->scope, &input),
 		.not_of_public = redirects_public(call, &input),

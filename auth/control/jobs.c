@@ -188,12 +188,13 @@ void
 jobs_renew(struct call *call)
 {
 	struct control *control = call->ctx;
+	const struct store_caller caller = handler_caller(call);
 
 	if (call->body_len > 0)
 		call_refuse(call, 400, NULL, "renew takes no body");
 	else if (handler_id(call, RECORD_JOB)) {
 		disk_make_room(control->disk);
-		store_job_renew(control->store, call->id, &call->scope, renewed, call);
+		store_job_renew(control->store, call->id, &caller, renewed, call);
 	}
 }
 
@@ -224,9 +225,10 @@ void
 jobs_delete(struct call *call)
 {
 	struct control *control = call->ctx;
+	const struct store_caller caller = handler_caller(call);
 
 	if (!handler_id(call, RECORD_JOB))
 		return;
 	disk_make_room(control->disk);
-	store_job_delete(control->store, call->id, &call->scope, deleted, call);
+	store_job_delete(control->store, call->id, &caller, deleted, call);
 }

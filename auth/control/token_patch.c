@@ -41,6 +41,7 @@ read_for_patch(void *ctx, enum store_result result, const struct record *record)
 	struct patch *patch = call->state;
 	uint64_t now_ms = clock_ms(CLOCK_REALTIME);
 	struct record changed;
+	const struct store_caller caller = handler_caller(call);
 	char now[VIEW_TIME_MAX];
 
 	result = handler_in_scope(call, result, record);
@@ -61,8 +62,7 @@ read_for_patch(void *ctx, enum store_result result, const struct record *record)
 	view_time(now_ms, now);
 	changed.token.updated_at = slice_of(now);
 	disk_make_room(control->disk);
-	store_token_limit(
-	    control->store, &call->scope, &changed, patch->input.changed, patched, call);
+	store_token_limit(control->store, &caller, &changed, patch->input.changed, patched, call);
 }
 
 /* Read the body. False after answering. */

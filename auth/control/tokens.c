@@ -308,6 +308,7 @@ read_for_renew(void *ctx, enum store_result result, const struct record *record)
 	struct control *control = call->ctx;
 	struct issue *issue = call->state;
 	uint64_t now_ms = clock_ms(CLOCK_REALTIME);
+	const struct store_caller caller = handler_caller(call);
 	struct record renewed_record;
 	char now[VIEW_TIME_MAX];
 
@@ -325,7 +326,7 @@ read_for_renew(void *ctx, enum store_result result, const struct record *record)
 	view_time(now_ms, now);
 	renewed_record.token.updated_at = slice_of(now);
 	disk_make_room(control->disk);
-	store_token_renew(control->store, &call->scope,
+	store_token_renew(control->store, &caller,
 	    &(struct store_renewal){.record = &renewed_record,
 		.changed = issue->renewal.changed,
 		.mint_key = issue_key(issue)},

@@ -300,8 +300,8 @@ arguments_free_wiped(struct arguments *arguments)
 	free(arguments);
 }
 
-void
-arguments_add_scope(struct arguments *arguments, const struct label_set *scope)
+static void
+add_scope(struct arguments *arguments, const struct label_set *scope)
 {
 	arguments_add_text(arguments, "%zu", scope->count);
 	for (size_t i = 0; i < scope->count; i++) {
@@ -310,19 +310,50 @@ arguments_add_scope(struct arguments *arguments, const struct label_set *scope)
 	}
 }
 
-struct arguments *
-arguments_script(
-    const struct store *store, const char *text, bool index, enum record_kind kind, struct slice id)
+void
+arguments_add_caller(
+    struct arguments *arguments, const struct store *store, const struct store_caller *caller)
+{
+	if (caller->hash != NULL) {
+		arguments_add_record_key(arguments, store, RECORD_TOKEN, caller->id);
+		arguments_add_hash(arguments, caller->hash);
+	} else {
+		arguments_add(arguments, SLICE(""));
+	}
+	add_scope(arguments, caller->scope);
+}
+
+static struct arguments *
+script(const struct store *store, const char *text, bool index, enum record_kind kind,
+    struct slice id, int more_keys)
 {
 	struct arguments *arguments = arguments_new("EVAL");
 
 	if (arguments == NULL)
 		return NULL;
 	arguments_add(arguments, slice_of(text));
-	arguments_add(arguments, index ? SLICE("2") : SLICE("1"));
+	arguments_add_text(arguments, "%d", (index ? 2 : 1) + more_keys);
 	arguments_add_record_key(arguments, store, kind, id);
 	if (index)
 		arguments_add_index_key(arguments, store, kind);
+	return arguments;
+}
+
+struct arguments *
+arguments_script(
+    const struct store *store, const char *text, bool index, enum record_kind kind, struct slice id)
+{
+	return script(store, text, index, kind, id, 0);
+}
+
+struct arguments *
+arguments_of_caller(const struct store *store, const char *text, bool index, enum record_kind kind,
+    struct slice id, const struct store_caller *caller)
+{
+	struct arguments *arguments = script(store, text, index, kind, id, CALLER_KEYS(caller));
+
+	if (arguments != NULL)
+		arguments_add_caller(arguments, store, caller);
 	return arguments;
 }
 

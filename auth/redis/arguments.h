@@ -33,6 +33,10 @@ struct arguments *arguments_new(const char *name);
 struct arguments *arguments_script(const struct store *store, const char *text, bool index,
     enum record_kind kind, struct slice id);
 
+/* The same, with what arguments_add_caller adds. */
+struct arguments *arguments_of_caller(const struct store *store, const char *text, bool index,
+    enum record_kind kind, struct slice id, const struct store_caller *caller);
+
 /* Wipe and free a command that holds the mint's key; NULL is harmless. */
 void arguments_free_wiped(struct arguments *arguments);
 
@@ -84,8 +88,14 @@ void arguments_add_uses_key(struct arguments *arguments, const struct store *sto
 void arguments_add_quota_key(
     struct arguments *arguments, const struct store *store, enum record_kind kind);
 
-/* Add what scope_script.h expects first in ARGV: the number of labels, then names and values. */
-void arguments_add_scope(struct arguments *arguments, const struct label_set *scope);
+/*
+ * Add the last of KEYS and the first of ARGV: what caller_script.h expects, and then
+ * scope_script.h: the number of labels, their names and values. A caller without a token has no
+ * key: CALLER_KEYS.
+ */
+#define CALLER_KEYS(caller) ((caller)->hash != NULL ? 1 : 0)
+void arguments_add_caller(
+    struct arguments *arguments, const struct store *store, const struct store_caller *caller);
 
 /* Add the names of all fields that limit tokens (USE_BINDS), as one text with spaces. */
 void arguments_add_limit_names(struct arguments *arguments);

@@ -8,11 +8,11 @@
 #include "auth/redis/scope_script.h"
 
 /*
- * KEYS and ARGV as for MADE_SCRIPT. Deletes the token, unless it is gone, then up to CASCADE_STEPS
- * of its descendants, each before those that it has created: from then on it cannot create more.
- * Returns {code, id, ...}, the ids of tokens that were deleted. code: 1 when some are left, 2 when
- * a key that should be a set is not one, -1 for a token outside the scope. Descendants outside the
- * scope stay; a batch that finds only such ones is the last.
+ * KEYS and ARGV as for CALLER_SCRIPT and MADE_SCRIPT. Deletes the token, unless it is gone, then up
+ * to CASCADE_STEPS of its descendants, each before those that it has created: from then on it
+ * cannot create more. Returns {code, id, ...}, the ids of tokens that were deleted. code: 1 when
+ * some are left, 2 when a key that should be a set is not one, -1 for a token outside the scope.
+ * Descendants outside the scope stay; a batch that finds only such ones is the last.
  *
  * Only the sets record how far it has come, so it may be repeated after any failure. A
  * node (a token whose set is being emptied) leaves the set that led to it only when its own is
@@ -20,7 +20,7 @@
  * the next batch finds it.
  */
 #define CASCADE_STEPS "100"
-static const char script_cascade[] = MADE_SCRIPT MADE_KEEP
+static const char script_cascade[] = CALLER_SCRIPT MADE_SCRIPT MADE_KEEP
     "local answer, steps, moved = {0}, 0, 0\n"
     "local function remove(id)\n"
     "  local key = records .. id\n"
@@ -88,10 +88,12 @@ static const char script_cascade[] = MADE_SCRIPT MADE_KEEP
     "end\n"
     "return answer\n";
 
-/* KEYS and ARGV as for MADE_SCRIPT. Returns {1, or 0 when there was no record, remaining()}. */
+/* KEYS and ARGV as for CALLER_SCRIPT and MADE_SCRIPT. Returns {1, or 0 when there was no record,
+ * remaining()}. */
 static const char script_delete_token[] =
-    TOKEN_WITHIN MADE_SCRIPT DELETE_WITHIN MADE_REMAINING "if gone == 0 then return {0, 0, 0} end\n"
-							  "return {1, remaining()}\n";
+    CALLER_SCRIPT TOKEN_WITHIN MADE_SCRIPT DELETE_WITHIN MADE_REMAINING
+    "if gone == 0 then return {0, 0, 0} end\n"
+    "return {1, remaining()}\n";
 
 /*
  * KEYS: what is kept of the token that is gone. ARGV: its id, its creator (an id, local, or ''

@@ -7,11 +7,12 @@
 #include "auth/redis/scope_script.h"
 
 /*
- * KEYS: the record. ARGV: scope, version, the names of all fields that limit tokens, the set of
- * uses, the number of fields to remove, these, then fields and values to set. Returns {code}: 0 for
- * another version, -1 for no record; or {1, the record, its use}.
+ * KEYS: the record. CALLER_SCRIPT takes its part of KEYS and ARGV. ARGV: scope, version, the names
+ * of all fields that limit tokens, the set of uses, the number of fields to remove, these, then
+ * fields and values to set. Returns {code}: 0 for another version, -1 for no record; or {1, the
+ * record, its use}.
  */
-static const char script_limit[] = TOKEN_WITHIN RECORD_SCRIPT_WHOLE ROLE_SCRIPT
+static const char script_limit[] = CALLER_SCRIPT TOKEN_WITHIN RECORD_SCRIPT_WHOLE ROLE_SCRIPT
     "local version = within and redis.pcall('HGET', KEYS[1], 'version')\n"
     "if type(version) ~= 'string' then return {-1} end\n"
     "if version ~= ARGV[at + 1] then return {0} end\n"

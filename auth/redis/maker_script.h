@@ -2,6 +2,8 @@
 #ifndef JOBGATE_REDIS_MAKER_SCRIPT_H
 #define JOBGATE_REDIS_MAKER_SCRIPT_H
 
+#include "auth/redis/caller_script.h"
+
 /*
  * The beginning of each script that creates a record. The last of KEYS is the operator's token. The
  * first five of ARGV are taken off: the token's hash ('' for a caller without a token; then it is
@@ -24,36 +26,37 @@
  */
 #define MAKER_LOOKS "1000"
 
-#define MAKER_SCRIPT                                                                      \
-	"local hash, most = table.remove(ARGV, 1), tonumber(table.remove(ARGV, 1))\n"     \
-	"local sets, records = table.remove(ARGV, 1), table.remove(ARGV, 1)\n"            \
-	"local made = table.remove(ARGV, 1)\n"                                            \
-	"local quota = ''\n"                                                              \
-	"local function refused()\n"                                                      \
-	"  if made ~= '' then redis.call('SCARD', made) end\n"                            \
-	"  if hash == '' then return nil end\n"                                           \
-	"  local maker = redis.call('HMGET', KEYS[#KEYS], 'hash', 'selector', 'quota')\n" \
-	"  if string.lower(maker[1] or '') ~= hash then return -4 end\n"                  \
-	"  local labels = {}\n"                                                           \
-	"  for label in string.gmatch(maker[3] or maker[2] or '', '[^,]+') do\n"          \
-	"    labels[#labels + 1] = label\n"                                               \
-	"  end\n"                                                                         \
-	"  table.sort(labels)\n"                                                          \
-	"  quota = table.concat(labels, ',')\n"                                           \
-	"  local set = sets .. quota\n"                                                   \
-	"  if quota == '' or redis.call('SCARD', set) < most then return nil end\n"       \
-	"  for _, id in ipairs(redis.call('SRANDMEMBER', set, " MAKER_LOOKS ")) do\n"     \
-	"    if redis.pcall('HGET', records .. id, 'quota') ~= quota then\n"              \
-	"      redis.call('SREM', set, id)\n"                                             \
-	"    end\n"                                                                       \
-	"  end\n"                                                                         \
-	"  if redis.call('SCARD', set) >= most then return -5 end\n"                      \
-	"end\n"                                                                           \
-	"local function counted(id)\n"                                                    \
-	"  if made ~= '' then redis.call('SADD', made, id) end\n"                         \
-	"  if quota == '' then return end\n"                                              \
-	"  redis.call('SADD', sets .. quota, id)\n"                                       \
-	"  redis.call('HSET', KEYS[1], 'quota', quota)\n"                                 \
+#define MAKER_SCRIPT                                                                  \
+	IS_REVOKED                                                                    \
+	"local hash, most = table.remove(ARGV, 1), tonumber(table.remove(ARGV, 1))\n" \
+	"local sets, records = table.remove(ARGV, 1), table.remove(ARGV, 1)\n"        \
+	"local made = table.remove(ARGV, 1)\n"                                        \
+	"local quota = ''\n"                                                          \
+	"local function refused()\n"                                                  \
+	"  if made ~= '' then redis.call('SCARD', made) end\n"                        \
+	"  if hash == '' then return nil end\n"                                       \
+	"  if is_revoked(hash) then return -4 end\n"                                  \
+	"  local maker = redis.call('HMGET', KEYS[#KEYS], 'selector', 'quota')\n"     \
+	"  local labels = {}\n"                                                       \
+	"  for label in string.gmatch(maker[2] or maker[1] or '', '[^,]+') do\n"      \
+	"    labels[#labels + 1] = label\n"                                           \
+	"  end\n"                                                                     \
+	"  table.sort(labels)\n"                                                      \
+	"  quota = table.concat(labels, ',')\n"                                       \
+	"  local set = sets .. quota\n"                                               \
+	"  if quota == '' or redis.call('SCARD', set) < most then return nil end\n"   \
+	"  for _, id in ipairs(redis.call('SRANDMEMBER', set, " MAKER_LOOKS ")) do\n" \
+	"    if redis.pcall('HGET', records .. id, 'quota') ~= quota then\n"          \
+	"      redis.call('SREM', set, id)\n"                                         \
+	"    end\n"                                                                   \
+	"  end\n"                                                                     \
+	"  if redis.call('SCARD', set) >= most then return -5 end\n"                  \
+	"end\n"                                                                       \
+	"local function counted(id)\n"                                                \
+	"  if made ~= '' then redis.call('SADD', made, id) end\n"                     \
+	"  if quota == '' then return end\n"                                          \
+	"  redis.call('SADD', sets .. quota, id)\n"                                   \
+	"  redis.call('HSET', KEYS[1], 'quota', quota)\n"                             \
 	"end\n"
 
 #endif

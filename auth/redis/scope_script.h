@@ -2,11 +2,13 @@
 #ifndef JOBGATE_REDIS_SCOPE_SCRIPT_H
 #define JOBGATE_REDIS_SCOPE_SCRIPT_H
 
+#include "auth/redis/caller_script.h"
+
 /*
- * The beginning of scripts for records within a scope. ARGV[1] is the number of labels in the
- * scope; their names and values follow; ARGV[at + 1] is the next argument after them. pcall is used
- * because the key may hold something other than a hash. All labels are looked up, so that a record
- * outside the scope takes as long as a missing one.
+ * The beginning of scripts for records within a scope, after CALLER_SCRIPT. ARGV[1] is the number
+ * of labels in the scope; their names and values follow; ARGV[at + 1] is the next argument after
+ * them. pcall is used because the key may hold something other than a hash. All labels are looked
+ * up, so that a record outside the scope takes as long as a missing one.
  */
 #define JOB_WITHIN                                                            \
 	"local at, within = 1 + 2 * tonumber(ARGV[1]), true\n"                \

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "auth/redis/arguments.h"
+#include "auth/redis/caller_script.h"
 #include "auth/redis/cluster_slot.h"
 #include "auth/redis/store_state.h"
 #include "jobgate/check.h"
@@ -186,6 +187,12 @@ result_of_error(const struct operation *operation, const redisReply *error)
 	return STORE_UNAVAILABLE;
 }
 
+static bool
+is_revoked(const redisReply *reply)
+{
+	return reply->type == REDIS_REPLY_INTEGER && reply->integer == STORE_SCRIPT_REVOKED;
+}
+
 /* The reply to an operation, or NULL when the connection broke before it came. */
 static void
 on_reply(void *ctx, const redisReply *reply)
@@ -202,6 +209,8 @@ on_reply(void *ctx, const redisReply *reply)
 		moved = redis_error_is(reply, "READONLY") || redis_error_is(reply, "MOVED ") ||
 			redis_error_is(reply, "CLUSTERDOWN ");
 		result = result_of_error(operation, reply);
+	} else if (reply != NULL && operation->change && is_revoked(reply)) {
+		store_tell(operation, STORE_REVOKED, NULL);
 	} else if (reply != NULL) {
 		operation->read(operation, reply);
 	}

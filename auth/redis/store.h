@@ -73,7 +73,7 @@ enum store_result {
 	STORE_COLLIDES,	       /* a port of one job would have the host of another job */
 	STORE_OUT_OF_SCOPE,    /* the job would leave the scope */
 	STORE_IS_PUBLIC,       /* the job is public (not_of_public) */
-	STORE_REVOKED,	       /* the maker's token is gone, or was renewed */
+	STORE_REVOKED,	       /* the caller's token is gone, or was renewed */
 	STORE_OVER_QUOTA,      /* the maker's scope has as many records as it may */
 	STORE_OTHER_MINT,      /* the value was minted with another key than the store's, which
 				  store_mint() has now; nothing was changed */
@@ -151,16 +151,25 @@ void store_token_create(struct store *store, const struct record *record, uint64
     const struct store_maker *maker, const unsigned char *key, store_record_done *done, void *ctx);
 
 /*
- * The following functions change a record only within a scope: labels that a job, or a token's
- * selector, must have (scope.h of the control API; no label: any record). The scope is checked in
- * the same atomic step. For a record outside the scope the result is STORE_ABSENT, and nothing is
- * changed.
+ * For whom a record is changed, and within which scope: labels that a job, or a token's selector,
+ * must have (scope.h of the control API; no label: any record).
+ */
+struct store_caller {
+	const struct label_set *scope;
+	struct slice id;	   /* of the operator's token; empty: it has none */
+	const unsigned char *hash; /* of its record, TOKEN_HASH_LEN bytes; NULL: it has none */
+};
+
+/*
+ * The following functions check both in the atomic step that changes the record. For a record
+ * outside the scope the result is STORE_ABSENT; if the caller's token is gone or was renewed since
+ * it was read, STORE_REVOKED. Then nothing is changed.
  */
 
 /* STORE_OK or STORE_ABSENT; record is NULL. */
-void store_job_delete(struct store *store, struct slice id, const struct label_set *scope,
+void store_job_delete(struct store *store, struct slice id, const struct store_caller *caller,
     store_record_done *done, void *ctx);
-void store_token_delete(struct store *store, struct slice id, const struct label_set *scope,
+void store_token_delete(struct store *store, struct slice id, const struct store_caller *caller,
     store_record_done *done, void *ctx);
 
 /*
@@ -170,7 +179,7 @@ void store_token_delete(struct store *store, struct slice id, const struct label
  * set, and after a failure. STORE_ABSENT: the token is outside the scope. STORE_BROKEN: a key that
  * should be a set of tokens is not a set; ids has what was deleted.
  */
-void store_token_cascade(struct store *store, struct slice id, const struct label_set *scope,
+void store_token_cascade(struct store *store, struct slice id, const struct store_caller *caller,
     store_record_done *done, void *ctx);
 
 /* A token that is gone, but has created tokens: what a cascade needs to know of it. */
@@ -265,18 +274,18 @@ struct store_renewal {
  * Give a token a new value. STORE_CONFLICT: it has another version by now. If the store has no
  * key, the value counts as not minted.
  */
-void store_token_renew(struct store *store, const struct label_set *scope,
+void store_token_renew(struct store *store, const struct store_caller *caller,
     const struct store_renewal *renewal, store_record_done *done, void *ctx);
 
 /*
  * Change what limits a token, as the record has it; `changed` is a set as in struct store_renewal.
  * updated_at is written, too. STORE_CONFLICT: it has another version than the record by now.
  */
-void store_token_limit(struct store *store, const struct label_set *scope,
+void store_token_limit(struct store *store, const struct store_caller *caller,
     const struct record *record, uint32_t changed, store_record_done *done, void *ctx);
 
 /* Restart the lease of a job; STORE_CONFLICT when the job has none. */
-void store_job_renew(struct store *store, struct slice id, const struct label_set *scope,
+void store_job_renew(struct store *store, struct slice id, const struct store_caller *caller,
     store_record_done *done, void *ctx);
 
 #define STORE_MARK_LEN 16 /* characters a-z and 0-9 */
@@ -313,7 +322,7 @@ struct store_job_patch {
 	bool not_of_public; /* refuse it if the job is public */
 	struct slice updated_at;
 };
-void store_job_patch(struct store *store, struct slice id, const struct label_set *scope,
+void store_job_patch(struct store *store, struct slice id, const struct store_caller *caller,
     const struct store_job_patch *patch, store_record_done *done, void *ctx);
 
 /*

@@ -48,13 +48,13 @@ read_cascade(struct operation *operation, const redisReply *reply)
 
 static void
 run(struct store *store, const char *script, const struct operation *operation,
-    const struct label_set *scope)
+    const struct store_caller *caller)
 {
 	struct slice id = slice_of(operation->id);
-	struct arguments *arguments = arguments_script(store, script, true, RECORD_TOKEN, id);
+	struct arguments *arguments =
+	    arguments_of_caller(store, script, true, RECORD_TOKEN, id, caller);
 
 	if (arguments != NULL) {
-		arguments_add_scope(arguments, scope);
 		arguments_add(arguments, id);
 		arguments_add(arguments, store_waits(store) ? SLICE("1") : SLICE("0"));
 		arguments_add_quota_key(arguments, store, RECORD_TOKEN);
@@ -67,21 +67,21 @@ run(struct store *store, const char *script, const struct operation *operation,
 }
 
 void
-store_token_delete(struct store *store, struct slice id, const struct label_set *scope,
+store_token_delete(struct store *store, struct slice id, const struct store_caller *caller,
     store_record_done *done, void *ctx)
 {
 	struct operation operation = operation_change(RECORD_TOKEN, id, read_deleted, done, ctx);
 
-	run(store, script_delete_token, &operation, scope);
+	run(store, script_delete_token, &operation, caller);
 }
 
 void
-store_token_cascade(struct store *store, struct slice id, const struct label_set *scope,
+store_token_cascade(struct store *store, struct slice id, const struct store_caller *caller,
     store_record_done *done, void *ctx)
 {
 	struct operation operation = operation_change(RECORD_TOKEN, id, read_cascade, done, ctx);
 
-	run(store, script_cascade, &operation, scope);
+	run(store, script_cascade, &operation, caller);
 }
 
 static void

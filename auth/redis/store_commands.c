@@ -99,7 +99,7 @@ read_created(struct operation *operation, const redisReply *reply)
 	if (made == -6 || made == -7)
 		store_tell(operation, made == -6 ? STORE_COLLIDES : STORE_TOO_MANY_PUBLIC, NULL);
 	else if (made < 0)
-		store_tell(operation, made == -4 ? STORE_REVOKED : STORE_OVER_QUOTA, NULL);
+		store_tell(operation, STORE_OVER_QUOTA, NULL);
 	else
 		store_tell(operation, made ? STORE_OK : STORE_CONFLICT, NULL);
 }
@@ -199,17 +199,15 @@ add_deletion(
 }
 
 void
-store_job_delete(struct store *store, struct slice id, const struct label_set *scope,
+store_job_delete(struct store *store, struct slice id, const struct store_caller *caller,
     store_record_done *done, void *ctx)
 {
 	struct operation operation = operation_change(RECORD_JOB, id, read_deleted, done, ctx);
 	struct arguments *arguments =
-	    arguments_script(store, script_delete_job, true, RECORD_JOB, id);
+	    arguments_of_caller(store, script_delete_job, true, RECORD_JOB, id, caller);
 
-	if (arguments != NULL) {
-		arguments_add_scope(arguments, scope);
+	if (arguments != NULL)
 		add_deletion(arguments, store, RECORD_JOB, id);
-	}
 	store_run(store, &operation, arguments);
 	free(arguments);
 }
@@ -231,15 +229,13 @@ store_token_revoke(struct store *store, struct slice id, const unsigned char has
 }
 
 void
-store_job_renew(struct store *store, struct slice id, const struct label_set *scope,
+store_job_renew(struct store *store, struct slice id, const struct store_caller *caller,
     store_record_done *done, void *ctx)
 {
 	struct operation operation = operation_change(RECORD_JOB, id, read_renewed, done, ctx);
 	struct arguments *arguments =
-	    arguments_script(store, script_renew_job, false, RECORD_JOB, id);
+	    arguments_of_caller(store, script_renew_job, false, RECORD_JOB, id, caller);
 
-	if (arguments != NULL)
-		arguments_add_scope(arguments, scope);
 	store_run(store, &operation, arguments);
 	free(arguments);
 }
@@ -283,15 +279,15 @@ add_patch(struct arguments *arguments, const struct store_job_patch *patch)
 }
 
 void
-store_job_patch(struct store *store, struct slice id, const struct label_set *scope,
+store_job_patch(struct store *store, struct slice id, const struct store_caller *caller,
     const struct store_job_patch *patch, store_record_done *done, void *ctx)
 {
 	struct operation operation = operation_change(RECORD_JOB, id, read_patched, done, ctx);
-	struct arguments *arguments = arguments_script(store, script_patch, true, RECORD_JOB, id);
+	struct arguments *arguments =
+	    arguments_of_caller(store, script_patch, true, RECORD_JOB, id, caller);
 	bool stays = has(patch->removed, JOB_FIELD_LEASE);
 
 	if (arguments != NULL) {
-		arguments_add_scope(arguments, scope);
 		arguments_add(arguments, patch->leaves_scope	? SLICE("1")
 					 : patch->not_of_public ? SLICE("2")
 								: SLICE("0"));

@@ -21,19 +21,16 @@ read_limited(struct operation *operation, const redisReply *reply)
 }
 
 void
-store_token_limit(struct store *store, const struct label_set *scope, const struct record *record,
-    uint32_t changed, store_record_done *done, void *ctx)
+store_token_limit(struct store *store, const struct store_caller *caller,
+    const struct record *record, uint32_t changed, store_record_done *done, void *ctx)
 {
 	const struct token *token = &record->token;
 	struct operation operation =
 	    operation_change(RECORD_TOKEN, token->id, read_limited, done, ctx);
-	struct arguments *arguments = arguments_new("EVAL");
+	struct arguments *arguments =
+	    arguments_of_caller(store, script_limit, false, RECORD_TOKEN, token->id, caller);
 
 	if (arguments != NULL) {
-		arguments_add(arguments, slice_of(script_limit));
-		arguments_add(arguments, SLICE("1"));
-		arguments_add_record_key(arguments, store, RECORD_TOKEN, token->id);
-		arguments_add_scope(arguments, scope);
 		arguments_add_text(arguments, "%llu", (unsigned long long)token->version);
 		arguments_add_limit_names(arguments);
 		arguments_add_uses_key(arguments, store);

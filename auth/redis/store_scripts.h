@@ -16,7 +16,8 @@
 /*
  * Redis does not undo a script that fails half-way. So each script reads and checks everything
  * before its first write, and writes the index first, because that key may be of a wrong type.
- * KEYS[1] is the record and KEYS[2] the index, except in script_page. A record in an answer comes
+ * KEYS[1] is the record and KEYS[2] the index, except in script_page. CALLER_SCRIPT takes its part
+ * of KEYS and ARGV. A record in an answer comes
  * from whole(), which may return the error that the record is too large.
  */
 
@@ -40,14 +41,14 @@ static const char script_create[] = MAKER_SCRIPT PORT_SCRIPT PUBLIC_SCRIPT
     "if ARGV[3] ~= '0' then redis.call('EXPIRE', KEYS[1], ARGV[3]) end\n"
     "return 1\n";
 
-static const char script_delete_job[] = JOB_WITHIN PORT_SCRIPT PUBLIC_SCRIPT
+static const char script_delete_job[] = CALLER_SCRIPT JOB_WITHIN PORT_SCRIPT PUBLIC_SCRIPT
     "local moved = within and publics and redis.pcall('EXISTS', publics)\n"
     "if type(moved) == 'table' then return moved end\n" DELETE_WITHIN "if within then list() end\n"
     "return gone\n";
 
 /* ARGV: scope. Returns {1, record, its last use}, {0} for a job without a lease, {-1} when there is
  * no job. */
-static const char script_renew_job[] = JOB_WITHIN RECORD_SCRIPT_WHOLE JOB_USE_SCRIPT
+static const char script_renew_job[] = CALLER_SCRIPT JOB_WITHIN RECORD_SCRIPT_WHOLE JOB_USE_SCRIPT
     "if not within or redis.call('EXISTS', KEYS[1]) == 0 then return {-1} end\n"
     "local lease = redis.call('HGET', KEYS[1], 'lease')\n"
     "if not lease or not string.match(lease, '^[1-9]%d?%d?%d?%d?$') then return {0} end\n"
@@ -64,7 +65,7 @@ static const char script_renew_job[] = JOB_WITHIN RECORD_SCRIPT_WHOLE JOB_USE_SC
  * job too many, {-8} for a public job.
  */
 static const char script_patch[] =
-    JOB_WITHIN RECORD_SCRIPT_WHOLE PORT_SCRIPT PUBLIC_SCRIPT JOB_USE_SCRIPT
+    CALLER_SCRIPT JOB_WITHIN RECORD_SCRIPT_WHOLE PORT_SCRIPT PUBLIC_SCRIPT JOB_USE_SCRIPT
     "if not within then return {-1} end\n"
     "local have = redis.call('HKEYS', KEYS[1])\n"
     "if #have == 0 then return {-1} end\n"

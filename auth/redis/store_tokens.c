@@ -215,7 +215,7 @@ read_renewed(struct operation *operation, const redisReply *reply)
 	    FIELD_BIT(TOKEN_FIELD_PREVIOUS_UNTIL) | FIELD_BIT(TOKEN_FIELD_PREVIOUS_VERSION))
 
 void
-store_token_renew(struct store *store, const struct label_set *scope,
+store_token_renew(struct store *store, const struct store_caller *caller,
     const struct store_renewal *renewal, store_record_done *done, void *ctx)
 {
 	const struct token *token = &renewal->record->token;
@@ -225,11 +225,11 @@ store_token_renew(struct store *store, const struct label_set *scope,
 
 	if (arguments != NULL) {
 		arguments_add(arguments, slice_of(script_renew));
-		arguments_add(arguments, SLICE("4"));
+		arguments_add_text(arguments, "%d", 4 + CALLER_KEYS(caller));
 		arguments_add_record_key(arguments, store, RECORD_TOKEN, token->id);
 		arguments_add_mint_keys(arguments, store);
 		arguments_add_uses_key(arguments, store);
-		arguments_add_scope(arguments, scope);
+		arguments_add_caller(arguments, store, caller);
 		arguments_add_text(arguments, "%llu", (unsigned long long)token->version - 1);
 		arguments_add_text(arguments, "%llu", (unsigned long long)token->version);
 		arguments_add_key(arguments, renewal->mint_key);

@@ -76,27 +76,29 @@ static const char script_create_token[] = MAKER_SCRIPT MINT_READ(3, 4) MINT_MAKE
 		"return answer(1)\n";
 
 /*
- * KEYS: record, key, enforced, the set of uses. ARGV: scope, version, new version, key, the names
+ * KEYS: record, key, enforced, the set of uses, what CALLER_SCRIPT takes. ARGV: what it takes, then
+ * scope, version, new version, key, the names
  * of all fields that limit tokens ('=' leaves the role as it is), the number of fields to remove,
  * these, then fields and values to set. The role itself is never written: another program may
  * change it at any time. The code is 1, 0 for another version, -1 for no record, or -3 for another
  * key. With 1, the record and its use are the next elements.
  */
-static const char script_renew[] = TOKEN_WITHIN RECORD_SCRIPT_WHOLE ROLE_SCRIPT MINT_READ(
-    2, 3) "if not within then return answer(-1) end\n"
-	  "local version = redis.call('HGET', KEYS[1], 'version')\n"
-	  "if not version then return answer(-1) end\n"
-	  "if version ~= ARGV[at + 1] then return answer(0) end\n"
-	  "local used, needs = ARGV[at + 3], ARGV[at + 4]\n"
-	  "local gone = at + 5 + tonumber(ARGV[at + 5])\n"
-	  "if unfit(used) then return answer(-3) end\n"
-	  "redis.call('HSET', KEYS[1], unpack(ARGV, gone + 1))\n"
-	  "for i = at + 6, gone do redis.call('HDEL', KEYS[1], ARGV[i]) end\n"
-	  "if needs ~= '=' then write_needs(needs) end\n"
-	  "if used ~= '' and key then redis.call('HSET', KEYS[1], 'minted', ARGV[at + 2])\n"
-	  "else redis.call('HDEL', KEYS[1], 'minted') end\n"
-	  "local id = string.sub(KEYS[1], -16)\n"
-	  "return {1, key, enforced, (whole(KEYS[1])), redis.pcall('ZSCORE', KEYS[4], id)}\n";
+static const char script_renew[] =
+    CALLER_SCRIPT TOKEN_WITHIN RECORD_SCRIPT_WHOLE ROLE_SCRIPT MINT_READ(
+	2, 3) "if not within then return answer(-1) end\n"
+	      "local version = redis.call('HGET', KEYS[1], 'version')\n"
+	      "if not version then return answer(-1) end\n"
+	      "if version ~= ARGV[at + 1] then return answer(0) end\n"
+	      "local used, needs = ARGV[at + 3], ARGV[at + 4]\n"
+	      "local gone = at + 5 + tonumber(ARGV[at + 5])\n"
+	      "if unfit(used) then return answer(-3) end\n"
+	      "redis.call('HSET', KEYS[1], unpack(ARGV, gone + 1))\n"
+	      "for i = at + 6, gone do redis.call('HDEL', KEYS[1], ARGV[i]) end\n"
+	      "if needs ~= '=' then write_needs(needs) end\n"
+	      "if used ~= '' and key then redis.call('HSET', KEYS[1], 'minted', ARGV[at + 2])\n"
+	      "else redis.call('HDEL', KEYS[1], 'minted') end\n"
+	      "local id = string.sub(KEYS[1], -16)\n"
+	      "return {1, key, enforced, (whole(KEYS[1])), redis.pcall('ZSCORE', KEYS[4], id)}\n";
 
 /*
  * True when the current value of each token is minted, and no grace keeps a value before it valid,

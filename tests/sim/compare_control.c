@@ -1,5 +1,6 @@
 /* compare_control.c - the scripts by which the control process creates and changes records. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "auth/redis/cascade_script.h"
@@ -22,10 +23,29 @@ static const char *const marks[] = {"aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb"};
 	compare_draw(&comparison->random, (const char *[]){__VA_ARGS__}, \
 	    sizeof((const char *[]){__VA_ARGS__}) / sizeof(const char *))
 
-#define SCOPE "(scope)" /* a word in whose place comes a scope: none, or one of these */
+/* A word in whose place comes what CALLER_SCRIPT takes, and a scope: none, or one of these. */
+#define CALLER "(caller)"
 
 static const char *const scopes[][5] = {
     {"0"}, {"0"}, {"1", "team", "1"}, {"2", "team", "1", "kind", "x"}};
+
+static size_t
+add_caller(struct comparison *comparison, const char **all, size_t count)
+{
+	static const char *const more[] = {"1", "2", "3", "4", "5"};
+	const char *const *scope = scopes[random_below(&comparison->random, 4)];
+
+	if (random_chance(&comparison->random, 500)) {
+		all[2] = more[strtoul(all[2], NULL, 10)];
+		all[count++] = DRAW("token:t1", "token:t2", "token:none");
+		all[count++] = DRAW("aa", "bb");
+	} else {
+		all[count++] = "";
+	}
+	for (size_t i = 0; i < 5 && scope[i] != NULL; i++)
+		all[count++] = scope[i];
+	return count;
+}
 
 /* On a replica and on a full server only what refuses is the same, not its details. */
 static void
@@ -35,13 +55,10 @@ run(struct comparison *comparison, unsigned which, const char *const *words)
 	size_t count = 0;
 
 	for (; *words != NULL; words++) {
-		const char *const *scope = scopes[random_below(&comparison->random, 4)];
-
-		if (strcmp(*words, SCOPE) != 0)
+		if (strcmp(*words, CALLER) != 0)
 			all[count++] = *words;
 		else
-			for (size_t i = 0; i < 5 && scope[i] != NULL; i++)
-				all[count++] = scope[i];
+			count = add_caller(comparison, all, count);
 	}
 	all[count] = NULL;
 	compare_before(comparison, which, all, " script: ");
@@ -70,18 +87,19 @@ step_tokens(struct comparison *comparison, unsigned which, unsigned plain)
 	switch (random_below(&comparison->random, 9)) {
 	case 0:
 		run(comparison, plain,
-		    (const char *[]){"EVAL", script_delete_token, "2", record, "tokens", SCOPE, id,
+		    (const char *[]){"EVAL", script_delete_token, "2", record, "tokens", CALLER, id,
 			DRAW("0", "1"), "quota:", "made:", "used", "token:", NULL});
 		return;
 	case 1:
 		run(comparison, plain,
 		    (const char *[]){"EVAL", script_renew, "4", record, "mint", "enforced", "used",
-			SCOPE, DRAW("1", "2"), "3", DRAW("", KEY, OTHER_KEY), DRAW("=", NAMES), "2",
-			"previous_hash", "rate", "hash", DRAW("aa", "bb"), "version", "3", NULL});
+			CALLER, DRAW("1", "2"), "3", DRAW("", KEY, OTHER_KEY), DRAW("=", NAMES),
+			"2", "previous_hash", "rate", "hash", DRAW("aa", "bb"), "version", "3",
+			NULL});
 		return;
 	case 2:
 		run(comparison, plain,
-		    (const char *[]){"EVAL", script_limit, "1", record, SCOPE, DRAW("1", "2"),
+		    (const char *[]){"EVAL", script_limit, "1", record, CALLER, DRAW("1", "2"),
 			NAMES, "used", "1", DRAW("rate", "from"), DRAW("rate", "burst"), "7",
 			"from", "::", NULL});
 		return;
@@ -115,7 +133,7 @@ static void
 patch(struct comparison *comparison, unsigned plain, const char *record)
 {
 	run(comparison, plain,
-	    (const char *[]){"EVAL", script_patch, "2", record, "jobs", SCOPE, DRAW("0", "0", "1"),
+	    (const char *[]){"EVAL", script_patch, "2", record, "jobs", CALLER, DRAW("0", "0", "1"),
 		DRAW("then", "now"), DRAW("2", "1"), DRAW("0", "1"), DRAW("2", "1"), DRAW("0", "1"),
 		DRAW("0", "-1", "9"), "2", DRAW("url", "access", "port:80"), DRAW("1", "public"),
 		DRAW("label:y", "port:443", "port:99"), DRAW("1", "2"),
@@ -132,7 +150,7 @@ step_jobs(struct comparison *comparison, unsigned which, unsigned plain)
 	switch (random_below(&comparison->random, 8)) {
 	case 0:
 		run(comparison, plain,
-		    (const char *[]){"EVAL", script_delete_job, "2", record, "jobs", SCOPE, id,
+		    (const char *[]){"EVAL", script_delete_job, "2", record, "jobs", CALLER, id,
 			DRAW("0", "1"), "quota:", "", "used", "token:", NULL});
 		return;
 	case 1:
@@ -150,7 +168,7 @@ step_jobs(struct comparison *comparison, unsigned which, unsigned plain)
 		return;
 	case 4:
 		run(comparison, plain,
-		    (const char *[]){"EVAL", script_renew_job, "1", record, SCOPE, NULL});
+		    (const char *[]){"EVAL", script_renew_job, "1", record, CALLER, NULL});
 		return;
 	case 5:
 		run(comparison, plain,

@@ -69,8 +69,8 @@ compare_family(struct comparison *comparison, unsigned which)
 		comparison->unordered = true;
 		run_script(comparison, script_cascade,
 		    random_chance(&comparison->random, 500)
-			? (const char *[]){"0", NULL}
-			: (const char *[]){"1", "team", "1", NULL});
+			? (const char *[]){"", "0", NULL}
+			: (const char *[]){"", "1", "team", "1", NULL});
 		comparison->unordered = false;
 		break;
 	case 1:

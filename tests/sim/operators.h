@@ -179,7 +179,7 @@ void operators_draw_caller(
 void operators_judge_caller(struct world *world, const struct operator_call *call,
     const struct redis *redis, const char *what, int label);
 
-/* Its record creates another one: the token is still there, with the value that was shown. */
+/* Its token, which is not what it changes, is still there, with the value that was shown. */
 void operators_judge_maker(
     struct world *world, const struct operator_call *call, struct redis *redis);
 

@@ -152,7 +152,7 @@ operators_judge_maker(struct world *world, const struct operator_call *call, str
 	    (strcmp(records_field(key, "hash"), hash) != 0 &&
 		strcmp(records_field(key, "previous_hash"), hash) != 0))
 		operators_wrong(
-		    world, call, "it created a record under a token that the server has no more");
+		    world, call, "it changed a record under a token that the server has no more");
 }
 
 void

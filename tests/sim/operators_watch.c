@@ -129,7 +129,8 @@ note_change(struct operators *operators, unsigned record, struct redis *redis)
 	operators_judge_caller(world, call, redis, kind,
 	    call->act == ACT_CREATE_JOB ? label_of(world, record, redis)
 					: operators->labels_before[record]);
-	if (call->act == ACT_CREATE_JOB)
+	if (call->act != ACT_REVOKE && call->act != ACT_CASCADE &&
+	    !(is_token && index == call->caller.token))
 		operators_judge_maker(world, call, redis);
 	if (call->act == ACT_PATCH_JOB)
 		operators_judge_caller(world, call, redis, kind, label_of(world, record, redis));

@@ -61,15 +61,22 @@ note_if_gone(struct records *records, struct token_history *token, uint64_t offs
 	state->span.offset = offset;
 }
 
+#define END_WORDS                                                                 \
+	token->id, "0", "jobgate:quota:tokens:", "jobgate:made:", "jobgate:used", \
+	    "jobgate:token:", NULL
+
 static void
-run(struct records *records, const struct token_history *token, const char *text, const char *first)
+run(struct records *records, const struct token_history *token, const char *text, const char *hash)
 {
 	char key[64];
 
 	snprintf(key, sizeof(key), "jobgate:token:%s", token->id);
-	redis_do(records->redis,
-	    (const char *[]){"EVAL", text, "2", key, "jobgate:tokens", first, token->id, "0",
-		"jobgate:quota:tokens:", "jobgate:made:", "jobgate:used", "jobgate:token:", NULL});
+	if (text == script_cascade) /* no token is the caller's, and the scope has no labels */
+		redis_do(records->redis,
+		    (const char *[]){"EVAL", text, "2", key, "jobgate:tokens", "", "0", END_WORDS});
+	else
+		redis_do(records->redis,
+		    (const char *[]){"EVAL", text, "2", key, "jobgate:tokens", hash, END_WORDS});
 }
 
 /* As POST /v1/tokens/revoke does it: with the hash of the record; now and then of an older one. */
@@ -94,7 +101,7 @@ records_run_end(struct records *records, struct token_history *token)
 	trace_event(
 	    "records", cascade ? "cascade" : "revoked", (uint64_t)(token - records->token), 0);
 	if (cascade)
-		run(records, token, script_cascade, "0");
+		run(records, token, script_cascade, NULL);
 	else
 		revoke(records, token);
 	for (unsigned i = 0; i < records->tokens; i++)

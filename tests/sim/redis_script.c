@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+#include "auth/redis/caller_script.h"
 #include "auth/redis/cascade_script.h"
 #include "auth/redis/limit_script.h"
 #include "auth/redis/register_script.h"
@@ -109,8 +111,9 @@ run_record(struct call *call)
 /* words: EVAL, the text, how many keys, these, the arguments. */
 static const struct script {
 	const char *text;
-	size_t words; /* at least */
+	size_t words; /* at least, without those of CALLER_SCRIPT */
 	void (*run)(struct call *call);
+	bool of_caller; /* begins with CALLER_SCRIPT */
 } scripts[] = {
     {RECORD_SCRIPT_GET, 4, run_record},
     {script_get, 6, script_get_run},
@@ -118,15 +121,15 @@ static const struct script {
     {script_page, 11, script_page_run},
     {script_uses, 5, script_uses_run},
     {script_revoke, 12, script_revoke_run},
-    {script_cascade, 12, script_cascade_run},
-    {script_delete_token, 12, script_delete_token_run},
+    {script_cascade, 12, script_cascade_run, true},
+    {script_delete_token, 12, script_delete_token_run, true},
     {script_create_token, 19, script_create_token_run},
-    {script_renew, 15, script_renew_token_run},
-    {script_limit, 11, script_limit_run},
+    {script_renew, 15, script_renew_token_run, true},
+    {script_limit, 11, script_limit_run, true},
     {script_create, 16, script_create_job_run},
-    {script_delete_job, 12, script_delete_job_run},
-    {script_patch, 14, script_patch_job_run},
-    {script_renew_job, 5, script_renew_job_run},
+    {script_delete_job, 12, script_delete_job_run, true},
+    {script_patch, 14, script_patch_job_run, true},
+    {script_renew_job, 5, script_renew_job_run, true},
     {script_register, 11, script_register_run},
     {script_unregister, 7, script_unregister_run},
 };
@@ -142,6 +145,32 @@ script_of(const struct call *call)
 }
 
 /*
+ * CALLER_SCRIPT: its words are taken off, so that a script is written as if there were none. False
+ * when the caller's token is revoked, which is answered.
+ */
+static bool
+take_caller(struct call *call)
+{
+	size_t keys = strtoul(call->words[2], NULL, 10), at = 3 + keys, gone = 1;
+	const char *hash = call->words[at];
+	struct text now;
+
+	if (hash[0] != '\0') {
+		at--;
+		gone = 2;
+		script_field(call, call->words[at], "hash", &now);
+		if (strcasecmp(now.at, hash) != 0) {
+			redis_reply_number(call, STORE_SCRIPT_REVOKED);
+			return false;
+		}
+	}
+	call->count -= gone;
+	memmove(
+	    &call->words[at], &call->words[at + gone], (call->count - at) * sizeof(call->words[0]));
+	return true;
+}
+
+/*
  * A script that the server refuses, or that fails, answers only that. It may fail when it has done
  * all: so it is when its answer takes too much memory.
  */
@@ -149,12 +178,15 @@ void
 redis_do_eval(struct call *call)
 {
 	size_t before = call->client->out.len;
+	const struct script *script;
 
 	for (size_t i = 0; call->client->tracking && i < strtoul(call->words[2], NULL, 10); i++)
 		redis_track(call->client, call->words[3 + i]);
 	if (call->client->end != NULL && call->redis->watch != NULL)
 		call->redis->watch->begins(call->redis->watch->ctx, call->redis);
-	script_of(call)->run(call);
+	script = script_of(call);
+	if (!script->of_caller || take_caller(call))
+		script->run(call);
 	if (call->client->end != NULL && call->error == NULL && call->redis->fails_scripts &&
 	    call->redis->effects.count > 0)
 		call->error = "-ERR it has failed";

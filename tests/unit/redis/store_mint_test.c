@@ -97,9 +97,10 @@ renew(struct world *world, const char *id, uint64_t version, const unsigned char
 		.updated_at = SLICE("2026-01-01T00:00:00Z")}};
 	const struct store_renewal renewal = {.record = &record, .mint_key = key};
 	const struct label_set anywhere = {0};
+	const struct store_caller local = {.scope = &anywhere};
 	struct question question = {0};
 
-	store_token_renew(world->store, &anywhere, &renewal, on_answer, &question);
+	store_token_renew(world->store, &local, &renewal, on_answer, &question);
 	RUN_UNTIL(&world->turner, question.answered);
 	return question.result;
 }

@@ -82,9 +82,10 @@ static enum store_result
 erase(struct world *world)
 {
 	const struct label_set anywhere = {0};
+	const struct store_caller local = {.scope = &anywhere};
 	struct question question = {0};
 
-	store_token_delete(world->store, SLICE(ID), &anywhere, on_answer, &question);
+	store_token_delete(world->store, SLICE(ID), &local, on_answer, &question);
 	RUN_UNTIL(&world->turner, question.answered);
 	return question.result;
 }
