@@ -18,8 +18,8 @@ SHORT_PEERS = "haproxy,nginx,nginx_lua,relay,haproxy-13,nginx-13,jobgate-13,jobg
 # In this order: (program, options, options with --short; None: left out). simulated takes its constants from fleet.
 PARTS = {
     "run": ("run.py", "--pairs 7", f"--seconds 1 --against {SHORT_PEERS}"),
-    "h2": ("h2.py", "", "--pairs 3 --seconds 1"),
-    "latency": ("latency.py", "--against haproxy,nginx", "--against haproxy,nginx --rounds 5 --seconds 2"),
+    "h2": ("h2.py", "", "--pairs 5 --seconds 1"),
+    "latency": ("latency.py", "--against haproxy,nginx", "--against haproxy,nginx --seconds 2"),
     "scale": ("scale.py", "", "--runs 2 --seconds 2"),
     "fleet": ("fleet.py", "", "--revocations 300"),
     "simulated": ("simulated.py", "", "--revocations 50"),

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pathlib
+import random
 import re
 import resource
 import secrets
@@ -39,7 +40,7 @@ def raise_descriptors():
 CONNECTIONS_MAX = (raise_descriptors() - 500) // 2  # of a proxy that has a backend's for each of its clients'
 
 sys.path.insert(0, str(TOP / "tests" / "e2e"))
-from harness.store import make_value, random_id  # noqa: E402  the store's format, written once for tests and here
+from harness.store import BASE62, ID_LETTERS, make_value  # noqa: E402  the store's format, written once for tests and here
 
 
 def debian13(folder, *argv):
@@ -152,7 +153,8 @@ class World:
     def make_records(self, tokens, jobs):
         """The lists of tokens and of jobs' hosts, and the maps that the peers look them up in."""
         self.say(f"making {tokens} tokens and {jobs} jobs")
-        values = [make_value(random_id()) for _ in range(tokens)]
+        drawn = random.Random()  # not `secrets`: a million of them would take a minute
+        values = [make_value("".join(drawn.choices(ID_LETTERS, k=16)), "".join(drawn.choices(BASE62, k=43))) for _ in range(tokens)]
         self.jobs = ["demo"] + [f"j{i}" for i in range(1, jobs)]
         self.token, self.tokens = values[0], values
         self.token_file, self.host_file = self.folder / "tokens.txt", self.folder / "hosts.txt"
