@@ -10,11 +10,11 @@ import subprocess
 import sys
 import time
 
-from world import BENCH, TOP
+from world import BENCH, TOP, has_debian13
 
 LOGS = TOP / "build" / "bench"
 # What matters most in an hour: Debian 12's and 13's HAProxy and nginx, and what only proxies without reading.
-SHORT_PEERS = "haproxy,nginx,nginx_lua,relay,haproxy-13,nginx-13,jobgate-13,jobgate2"
+SHORT_PEERS = "haproxy,nginx,nginx_lua,relay,jobgate2" + (",haproxy-13,nginx-13,jobgate-13" if has_debian13() else "")
 # In this order: (program, options, options with --short; None: left out). simulated takes its constants from fleet.
 PARTS = {
     "run": ("run.py", "--pairs 7", f"--seconds 1 --against {SHORT_PEERS}"),
