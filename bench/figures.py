@@ -25,14 +25,19 @@ class Results:
 
     def page(self, *names):
         """The first that is there: a page with one scenario of its own gives way to a run of all of them once it is deleted."""
-        path = next(path for path in (self.folder / f"{name}.json" for name in names) if path.exists())
-        return json.loads(path.read_text())
+        for name in names:
+            if (self.folder / f"{name}.json").exists():
+                return json.loads((self.folder / f"{name}.json").read_text())
+        raise SystemExit(f"{self.folder} has no {' or '.join(names)}.json")
 
     def summary(self, scenario, peer):
         pages = ["h2"] if scenario.startswith("h2_") else ["many", "results"] if scenario == "many" else ["results"]
         if scenario in ("close", "tls_full", "tls_resumed"):
             pages = ["debian13", "results"]
-        return next(item["summary"] for item in self.page(*pages)["results"] if (item["scenario"], item["peer"]) == (scenario, peer))
+        for item in self.page(*pages)["results"]:
+            if (item["scenario"], item["peer"]) == (scenario, peer):
+                return item["summary"]
+        raise SystemExit(f"{' or '.join(pages)}.json has no {scenario} against {peer}")
 
     def ratio(self, scenario, peer, at=0):
         """Of the CPU: the median; 1: the least, 2: the most."""
