@@ -28,8 +28,7 @@ struct control_setup {
 	const char *store_dir;	     /* the directory of a private store; NULL for another store */
 	const struct tuning *tuning; /* NULL: jg_tuning */
 	struct log log;
-	void *observe_ctx; /* the ctx of ready, metrics, beat, uses_take, hands_over, allows and
-			      workers */
+	void *observe_ctx; /* the ctx of all functions below but resolver_open */
 	/* False, with a sentence in why, while the gateway cannot serve; NULL: no such check. */
 	bool (*ready)(void *ctx, char *why, size_t cap);
 	/*
@@ -50,6 +49,9 @@ struct control_setup {
 	 * NULL: to any.
 	 */
 	bool (*allows)(void *ctx, const struct sockaddr *address);
+	/* True once the gateway is told to end: workers end first, and events would hold them.
+	 * NULL: false. */
+	bool (*stops)(void *ctx);
 	/* How many workers take connections; NULL: that is not known. */
 	size_t (*workers)(void *ctx);
 	/* Opens the resolver for names in store_url. */

@@ -11,6 +11,7 @@
 #define TICK_MS 250
 /* How long a new reader waits for the store before it is told that changes are not followed now. */
 #define START_MS 2000
+#define SHUTDOWN "the gateway is shutting down"
 
 /* ---- the end of a reader ---- */
 
@@ -33,6 +34,16 @@ end(struct reader *reader, unsigned status, const char *why)
 	call_refuse(reader->call, status, NULL, "%s", why);
 }
 
+/* True when the gateway is told to end, or this process ends. */
+static bool
+shuts_down(const struct control *control)
+{
+	const struct control_setup *setup = control->setup;
+
+	return control->workers == NULL ||
+	       (setup->stops != NULL && setup->stops(setup->observe_ctx));
+}
+
 /* ---- while it reads ---- */
 
 /* True when it has ended. */
@@ -41,7 +52,9 @@ has_ended(struct reader *reader, uint64_t now_ms)
 {
 	struct call *call = reader->call;
 
-	if (call->connection == NULL || (call->has_left != NULL && call->has_left(call)))
+	if (shuts_down(reader->events->control))
+		end(reader, 503, SHUTDOWN);
+	else if (call->connection == NULL || (call->has_left != NULL && call->has_left(call)))
 		end(reader, 503, "the client has left");
 	else if (reader_is_stuck(reader, now_ms))
 		end(reader, 503, "the events are not read");
@@ -206,8 +219,8 @@ events_read(struct call *call)
 		call_refuse(call, 400, NULL, "this path takes no query");
 		return;
 	}
-	if (control->workers == NULL) {
-		call_refuse(call, 503, NULL, "the gateway is shutting down");
+	if (shuts_down(control)) {
+		call_refuse(call, 503, NULL, SHUTDOWN);
 		return;
 	}
 	if (events == NULL || call->stream == NULL) {
@@ -252,7 +265,7 @@ events_free(struct events *events)
 	if (events == NULL)
 		return;
 	while (!TAILQ_EMPTY(&events->readers))
-		end(TAILQ_FIRST(&events->readers), 503, "the gateway is shutting down");
+		end(TAILQ_FIRST(&events->readers), 503, SHUTDOWN);
 	events_unfollow(events);
 	event_free(events->tick);
 	free(events);

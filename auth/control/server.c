@@ -173,6 +173,17 @@ server_dump(const struct server *server, struct dump *dump)
 	jg_dump_end(dump);
 }
 
+/* Send what waits for the client, as much as its socket takes at once: why a call has ended. */
+static void
+send_rest(const struct connection *connection)
+{
+	struct evbuffer *output = bufferevent_get_output(connection->evhtp->bev);
+
+	/* The bufferevent alone may take bytes out; it is freed next. */
+	evbuffer_unfreeze(output, 1);
+	evbuffer_write(output, connection->evhtp->sock);
+}
+
 void
 server_free(struct server *server)
 {
@@ -181,8 +192,10 @@ server_free(struct server *server)
 	if (server == NULL)
 		return;
 	evhtp_unbind_socket(server->evhtp);
-	while ((connection = TAILQ_FIRST(&server->connections.list)) != NULL)
+	while ((connection = TAILQ_FIRST(&server->connections.list)) != NULL) {
+		send_rest(connection);
 		connection_abort(connection);
+	}
 	CHECK(server->connections.count == 0, server_dump, server);
 	evhtp_free(server->evhtp);
 	free(server);

@@ -81,6 +81,14 @@ control_hands_over(void *ctx)
 	return counter_get(&supervisor->stats->control_hands_over) != 0;
 }
 
+static bool
+control_stops(void *ctx)
+{
+	const struct supervisor *supervisor = ctx;
+
+	return counter_get(&supervisor->stats->draining) != 0;
+}
+
 static size_t
 control_workers(void *ctx)
 {
@@ -128,6 +136,7 @@ control_setup_of(struct supervisor *supervisor)
 	    .uses_take = control_uses_take,
 	    .hands_over = control_hands_over,
 	    .allows = control_allows,
+	    .stops = control_stops,
 	    .workers = control_workers,
 	};
 

@@ -283,6 +283,29 @@ all_end_with_the_gateway(void **state)
 	assert_non_null(strstr(last, "the gateway is shutting down"));
 }
 
+static bool
+stops(void *ctx)
+{
+	(void)ctx;
+	return true;
+}
+
+/* Workers end before the control process, and would wait for what their clients read. */
+static void
+all_end_when_the_gateway_is_told_to(void **state)
+{
+	(void)state;
+	listen_to(reader_of(id_of(1), NULL));
+	control_setup.stops = stops;
+	tick();
+	assert_null(listened);
+	assert_int_equal(status, 503);
+	assert_null(reader_of(NULL, NULL));
+	control_setup.stops = NULL;
+	assert_int_equal(status, 503);
+	assert_non_null(strstr(last, "the gateway is shutting down"));
+}
+
 int
 main(void)
 {
@@ -302,6 +325,7 @@ main(void)
 	    TEST(a_store_that_cannot_say),
 	    TEST(a_token_that_changes_while_it_is_read),
 	    TEST(all_end_with_the_gateway),
+	    TEST(all_end_when_the_gateway_is_told_to),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
