@@ -199,8 +199,11 @@ conn_shutdown_write(struct conn *conn)
 		return;
 	if (conn->tls != NULL)
 		tls_end(conn->tls);
-	if (!conn->unsent)
-		shutdown(conn->fd, SHUT_WR);
+	if (conn->unsent || conn->shut)
+		return;
+	/* Once: the loop reports each such call as room for bytes, even a second one. */
+	conn->shut = true;
+	shutdown(conn->fd, SHUT_WR);
 }
 
 void

@@ -34,6 +34,7 @@ struct conn {
 	int fd;		 /* -1: closed */
 	bool watched;	 /* registered with the loop */
 	bool ends;	 /* the end of our side follows what is sent from now on */
+	bool shut;	 /* our side has ended */
 	bool readable, writable;
 	bool drained;	  /* TLS: the last read found that the socket had no more */
 	bool unsent;	  /* TLS: records that the kernel did not take wait for `writable` */
@@ -132,7 +133,10 @@ enum io conn_write(struct conn *conn, const struct iovec *pieces, int count, siz
  */
 size_t conn_unsent_content(const struct conn *conn);
 
-/* End our side of the stream, when nothing is unsent; the peer then reads an end of file. */
+/*
+ * End our side of the stream, when nothing is unsent; the peer then reads an end of file. Call it
+ * as often as you like.
+ */
 void conn_shutdown_write(struct conn *conn);
 
 /* The same without TLS's close_notify, so that the peer sees that something was cut. */

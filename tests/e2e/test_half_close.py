@@ -1,11 +1,14 @@
 """A client or a backend that ends its side of the connection, in every state of an exchange (RFC 9112 section 9.6)."""
 
+import time
+
 import pytest
 
 from harness.process import eventually
 from harness.raw import Backend, Cut, Silent
 from harness.scene import request_bytes
 from harness.store import Records, RedisServer
+from test_upgrade import open_tunnel
 
 
 def ended_as(scene, outcome):
@@ -153,3 +156,28 @@ def test_backend_half_closes_after_its_answer(scene):
     client.send(scene.request("POST", body=b"x"))
     scene.backend.serve()
     assert client.read_response("POST").status == 200
+
+
+def rests(gateway):
+    """Wait for a fifth of a second in which the worker's loop turns as seldom as in one that has nothing to do (20 times a second)."""
+    def turned():
+        def turns():
+            return gateway.metrics()["jobgate_turn_duration_seconds_count"]
+        before, began = turns(), time.monotonic()
+        time.sleep(0.2)
+        return (turns() - before) / (time.monotonic() - began) < 500
+    eventually(turned, "the worker to wait for something to happen")
+
+
+@pytest.mark.parametrize("side", ["client", "backend"])
+def test_a_half_closed_tunnel_costs_no_time(scene, side):
+    """The kernel reports each end of our own side as an event: to end it again with each event would never stop."""
+    client, connection = open_tunnel(scene)
+    ending, other = (client, connection) if side == "client" else (connection, client)
+    ending.half_close()
+    assert other.read_to_end() == b""
+    rests(scene.gateway)
+    other.half_close()
+    assert ending.read_to_end() == b""
+    scene.gateway.access_entry(job=scene.job, outcome="tunnel_closed")
+    eventually(lambda: scene.gateway.metrics()["jobgate_connections"] == 0, "the client's connection to be closed")

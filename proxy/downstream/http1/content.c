@@ -87,7 +87,7 @@ http1_more_content(struct http1_server *server)
 	case IO_EOF:
 		if (server->tunnel) {
 			http1_content_done(server, NULL);
-			return false;
+			return server->exchange == NULL; /* the other side had ended before */
 		}
 		break;
 	case IO_ERROR:
@@ -283,6 +283,8 @@ http1_end_sending(struct http1_server *server)
 		conn_cut(&server->connection.conn);
 	else
 		conn_shutdown_write(&server->connection.conn);
+	if (server->tunnel) /* our side may have ended before, and no event comes now */
+		conn_ask_again(&server->connection.conn);
 }
 
 /* True when the client may still send, after this many dropped bytes. */
