@@ -101,7 +101,7 @@ exchange_allow(struct exchange *exchange, struct request *request, const struct 
 	if (exchange_by_session(exchange))
 		exchange_end_by(exchange, exchange->session_ends_ms);
 	exchange_watch(exchange, lookup);
-	if (context->watch != NULL && !exchange->counted) /* else it has begun when it was held */
+	if (context->watch != NULL && !exchange->was_held) /* else it has begun when it was held */
 		running_begun(exchange);
 	if (exchange->client->ops->allowed != NULL)
 		exchange->client->ops->allowed(exchange->client);

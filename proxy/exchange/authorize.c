@@ -363,7 +363,8 @@ step_count(struct authorization *run)
 		return STEP_DONE;
 	if (!holds)
 		return STEP_PASS;
-	exchange->counted = true;
+	exchange->was_held = true;
+	exchange->counted = exchange->counted || token != NULL;
 	exchange_hold(exchange, &run->lookup);
 	return STEP_WAIT;
 }

@@ -109,6 +109,7 @@ struct exchange {
 	uint64_t hold_until_ms; /* monotonic: until then it may wait for a job that is not up; 0: it
 				 * may not, or its connection is up */
 	bool held;		/* it waits for its job's URL */
+	bool was_held;		/* the same, now or before */
 	bool no_hold;		/* its client sends no more, so it is not held */
 	bool counted;		/* it was counted against its token's rate when it was held */
 	unsigned short hold_share; /* with hold_until_ms: its token's place in `held_of` */

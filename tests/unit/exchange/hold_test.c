@@ -257,6 +257,40 @@ a_request_that_becomes_public_gives_its_permit_back(void **state)
 	options->limit_table = NULL;
 }
 
+/* It was held as a stranger's; its token counts since the job is not public any more. */
+static void
+a_request_that_was_public_is_counted(void **state)
+{
+	static const uint64_t key[2] = {1, 2};
+	const struct question question = {"POST", JOB ".jobs.test", "/path", "?q", world.bearer};
+	struct exchange_options *options = &world.context->options;
+	struct record *token = token_record(world.token, 1, NULL);
+
+	(void)state;
+	options->limit_table = limit_table_new(8, key);
+	options->limit_owner = 1;
+	options->limits.gateways = 1;
+	assert_non_null(options->limit_table);
+	token->token.limits.rate = 1;
+	token->token.limits.burst = 1;
+	world_get(&world);
+	know_public();
+	ASSERT_WAITS(&world);
+	world_change(&world, RECORD_TOKEN);
+	world_change(&world, RECORD_JOB);
+	world_turn(&world);
+	world_reply(&world, RECORD_JOB, job_record(0, NULL));
+	world_turn(&world);
+	world_reply(&world, RECORD_TOKEN, token);
+	ASSERT_WAITS(&world);
+	assert_false(exchange_is_public(world.exchange));
+	exchange_shutdown(world.exchange);
+	world_ask(&world, &question);
+	ASSERT_REFUSED(&world, 429);
+	limit_table_free(options->limit_table);
+	options->limit_table = NULL;
+}
+
 static struct session_event told;
 
 static bool
@@ -339,6 +373,7 @@ main(void)
 	    TEST(a_network_has_one_share),
 	    TEST(a_token_that_does_not_count_any_more_is_not_named),
 	    TEST(a_request_that_becomes_public_gives_its_permit_back),
+	    TEST(a_request_that_was_public_is_counted),
 	    TEST(who_heard_that_it_began_hears_its_end),
 	    TEST(a_person_gets_a_page_that_checks_again),
 	    TEST(another_proxy_gets_its_answer_at_once),
