@@ -122,6 +122,17 @@ content_compare(const char *bytes, size_t len, uint32_t mark, bool to_backend, u
 	return done;
 }
 
+size_t
+content_before_blank(const char *bytes, size_t len, uint32_t mark, bool to_backend, uint64_t offset)
+{
+	size_t good = content_compare(bytes, len, mark, to_backend, offset);
+
+	if (good < len)
+		while (good > 0 && content_is_blank(bytes + good - 1, 1))
+			good--;
+	return good;
+}
+
 bool
 content_is_blank(const char *content, size_t len)
 {

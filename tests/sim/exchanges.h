@@ -163,4 +163,9 @@ size_t content_compare(
 /* Content that was taken back after its frame had left in part comes as bytes 0xff. */
 bool content_is_blank(const char *content, size_t len);
 
+/* As content_compare. Bytes 0xff right before that place do not count as content, although content
+ * may have some: they may be content that was taken back. */
+size_t content_before_blank(
+    const char *bytes, size_t len, uint32_t mark, bool to_backend, uint64_t offset);
+
 #endif

@@ -189,8 +189,9 @@ h2_backend_take_content(struct h2_backend *connection, const char *content, size
 
 	if (stream == NULL)
 		return true;
-	good =
-	    stream->blank ? 0 : content_compare(content, len, stream->mark, true, stream->received);
+	good = stream->blank
+		   ? 0
+		   : content_before_blank(content, len, stream->mark, true, stream->received);
 	if (good < len && !content_is_blank(content + good, len - good))
 		return h2_backend_is_bad(
 		    connection, stream->mark, "content that is not the request's");

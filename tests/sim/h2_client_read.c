@@ -146,9 +146,9 @@ static void
 check_content(struct h2_client *h2, struct h2_client_stream *stream, const char *content,
     size_t len, uint64_t at)
 {
-	size_t good = stream->blank
-			  ? 0
-			  : content_compare(content, len, stream->mark, false, stream->received);
+	size_t good = stream->blank ? 0
+				    : content_before_blank(
+					  content, len, stream->mark, false, stream->received);
 
 	if (good > 0)
 		judge_came(h2->client->world, stream->mark, h2->end, end_stamp(h2->end->peer, at),
