@@ -13,7 +13,7 @@ import time
 from world import BENCH, TOP, has_debian13
 
 LOGS = TOP / "build" / "bench"
-# What matters most in an hour: Debian 12's and 13's HAProxy and nginx, and what only proxies without reading.
+# The peers that matter most, for a run of an hour: HAProxy and nginx of Debian 12 and 13, and the relay, which reads nothing.
 SHORT_PEERS = "haproxy,nginx,nginx_lua,relay,jobgate2" + (",haproxy-13,nginx-13,jobgate-13" if has_debian13() else "")
 # In this order: (program, options, options with --short; None: left out). simulated takes its constants from fleet.
 PARTS = {
@@ -42,7 +42,7 @@ def chosen(options):
     names = options.only.split(",") if options.only else list(PARTS)
     for name in [*names, options.first]:
         if name not in PARTS:
-            raise SystemExit(f"{name} is no part; these are: {', '.join(PARTS)}")
+            raise SystemExit(f"{name} is not a part; the parts are: {', '.join(PARTS)}")
     return [name for name in PARTS if name in names and command(name, options.short) is not None
             and list(PARTS).index(name) >= list(PARTS).index(options.first)]
 
@@ -74,10 +74,10 @@ def page(done):
 
 def main():
     parser = argparse.ArgumentParser(prog="bench/run.sh all", description=__doc__)
-    parser.add_argument("--short", action="store_true", help="in an hour: fewer and shorter runs, fewer peers, no soak")
+    parser.add_argument("--short", action="store_true", help="take only an hour: fewer and shorter runs, fewer peers, no soak")
     parser.add_argument("--from", dest="first", default="run", help="begin with this part: " + ", ".join(PARTS))
     parser.add_argument("--only", help="only these parts")
-    parser.add_argument("--list", action="store_true", help="only say what would be run")
+    parser.add_argument("--list", action="store_true", help="print what would run, and run nothing")
     parser.add_argument("--output", type=pathlib.Path, default=BENCH / "results")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
@@ -93,7 +93,7 @@ def main():
     for name in names:
         words, log = command(name, options.short), LOGS / f"{name}.log"
         part = {"words": words, "begun": time.strftime("%Y-%m-%d %H:%M", time.gmtime()), "load": os.getloadavg()[0]}
-        print(f"{time.strftime('%H:%M:%S')} {name}: {' '.join(words)} (what it says: {log})", flush=True)
+        print(f"{time.strftime('%H:%M:%S')} {name}: {' '.join(words)} (output: {log})", flush=True)
         part["seconds"], part["well"] = measure(words, log, output)
         print(f"{time.strftime('%H:%M:%S')} {name}: {part['seconds'] / 60:.1f} minutes{'' if part['well'] else ', FAILED'}", flush=True)
         done[name] = part
@@ -103,7 +103,7 @@ def main():
             failed.append(name)
             print(log.read_text(errors="replace")[-1000:], file=sys.stderr)
     if failed:
-        print(f"Once it is mended: bench/run.sh all{' --short' if options.short else ''} --only {','.join(failed)}", file=sys.stderr)
+        print(f"Find the cause in the output above, then run: bench/run.sh all{' --short' if options.short else ''} --only {','.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
 
 

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""The figures of README.md, deploy/guide.md and bench/README.md against bench/results: says which differ; with --write, mends them.
+"""Print which figures of README.md, deploy/guide.md and bench/README.md differ from bench/results; with --write, correct them.
 
-Each sentence of FIGURES stands in its file once, with any line breaks, and {...} is computed from the results. What is said of a figure
-(which bar is missed, and why) remains to be read again."""
+Each sentence of figures.json stands in its file once, with any line breaks, and {...} is computed from the results. What is said of a figure
+(which bar is missed, and why) has to be read again by a person."""
 
 import argparse
 import json
@@ -18,13 +18,13 @@ NUMBER = r"(\d[\d,]*(?:\.\d+)?)"
 
 
 class Results:
-    """Of each page, by what a sentence calls it."""
+    """The results, by the names that sentences of figures.json use."""
 
     def __init__(self, folder):
         self.folder = folder
 
     def page(self, *names):
-        """The first that is there: a page with one scenario of its own gives way to a run of all of them once it is deleted."""
+        """The first that is there: a page of one scenario counts more than that of all, until it is deleted."""
         for name in names:
             if (self.folder / f"{name}.json").exists():
                 return json.loads((self.folder / f"{name}.json").read_text())
@@ -53,7 +53,7 @@ class Results:
         return self.summary(scenario, peer)["user_us"][name]
 
     def kernel(self, scenario, peer, name="jobgate"):
-        """What is left of the figures as they are shown: they add up."""
+        """The CPU less the time in user space, both as they are shown, so that the figures add up."""
         return round(self.us(scenario, peer, name), 1) - round(self.user(scenario, peer, name), 1)
 
     def idle(self):
@@ -75,7 +75,7 @@ class Results:
         return len(self.page("latency")["results"][0]["runs"])
 
     def jobs(self, pick=statistics.median):
-        """So much more of the CPU with the most jobs than with one."""
+        """The CPU with the most jobs, against that with one."""
         return pick([many / one for one, many in self.page("jobs", "scale")["against_one"]])
 
     def replicas(self, of, pick):
@@ -145,9 +145,9 @@ def mended(text, sentence, known):
     pattern, wanted = compiled(sentence, known)
     found = list(re.finditer(pattern, text))
     if len(found) != 1:
-        return text, [f"stands there {len(found)} times, not once: {sentence[:100]}"]
+        return text, [f"has this sentence of bench/figures.json {len(found)} times, not once: {sentence[:100]}"]
     differ, match = [], found[0]
-    for i in range(len(wanted), 0, -1):  # from behind, so that places stay where they are
+    for i in range(len(wanted), 0, -1):  # from the last to the first, so that earlier positions stay valid
         if match[i] != wanted[i - 1]:
             differ.insert(0, f"{match[i]} is {wanted[i - 1]} now: {sentence[:100]}")
             text = text[:match.start(i)] + wanted[i - 1] + text[match.end(i):]
@@ -156,7 +156,7 @@ def mended(text, sentence, known):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--write", action="store_true", help="mend the figures")
+    parser.add_argument("--write", action="store_true", help="correct the figures")
     parser.add_argument("--results", type=pathlib.Path, default=RESULTS)
     options = parser.parse_args()
     known, wrong = names(Results(options.results)), 0

@@ -344,8 +344,8 @@ read_answer(struct client *client, const struct body *got, json_t **out)
 		return true;
 	client->told = true;
 	fprintf(stderr,
-	    "jobgate: the answer of the control API at %s cannot be read: memory is short. What "
-	    "was to be changed may have been changed.\n",
+	    "jobgate: the answer of the control API at %s cannot be read: memory is short. A "
+	    "change may have been made: look before you repeat it.\n",
 	    client->where);
 	return false;
 }

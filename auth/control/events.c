@@ -11,7 +11,7 @@
 #define TICK_MS 250
 /* How long a new reader waits for the store before it is told that changes are not followed now. */
 #define START_MS 2000
-#define SHUTDOWN "the gateway is shutting down"
+#define SHUTDOWN "the gateway or its control process is shutting down: read the events again"
 
 /* ---- the end of a reader ---- */
 

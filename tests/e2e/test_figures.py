@@ -1,4 +1,4 @@
-"""The figures in README.md, deploy/guide.md and bench/README.md are those of bench/results, and bench/figures.py sees any that is not."""
+"""The figures in README.md, deploy/guide.md and bench/README.md are those of bench/results, and bench/figures.py finds each one that is not."""
 
 import sys
 
@@ -17,7 +17,7 @@ KNOWN = {"ratio": lambda: 0.634, "us": lambda: 1017.2}
 def test_as_measured(name):
     known, text = figures.names(figures.Results(figures.RESULTS)), (REPOSITORY / name).read_text()
     differ = [what for sentence in figures.FIGURES[name] for what in figures.mended(text, sentence, known)[1]]
-    assert not differ, "bench/figures.py --write mends them"
+    assert not differ, "bench/figures.py --write corrects figures; a changed sentence has to be changed in bench/figures.json, too"
 
 
 @pytest.mark.parametrize("text, wrong", [

@@ -39,7 +39,7 @@ while_the_gateway_ends(void **state)
 	control.workers = NULL;
 	assert_null(reader_of(NULL, NULL));
 	assert_int_equal(status, 503);
-	assert_non_null(strstr(last, "the gateway is shutting down"));
+	assert_non_null(strstr(last, "shutting down: read the events again"));
 }
 
 static void
@@ -280,7 +280,7 @@ all_end_with_the_gateway(void **state)
 	control.events = NULL;
 	assert_null(listened);
 	assert_int_equal(status, 503);
-	assert_non_null(strstr(last, "the gateway is shutting down"));
+	assert_non_null(strstr(last, "shutting down: read the events again"));
 }
 
 static bool
@@ -290,7 +290,7 @@ stops(void *ctx)
 	return true;
 }
 
-/* Workers end before the control process, and would wait for what their clients read. */
+/* Workers end before the control process does, and would wait for readers of events. */
 static void
 all_end_when_the_gateway_is_told_to(void **state)
 {
@@ -303,7 +303,7 @@ all_end_when_the_gateway_is_told_to(void **state)
 	assert_null(reader_of(NULL, NULL));
 	control_setup.stops = NULL;
 	assert_int_equal(status, 503);
-	assert_non_null(strstr(last, "the gateway is shutting down"));
+	assert_non_null(strstr(last, "shutting down: read the events again"));
 }
 
 int
