@@ -3,8 +3,8 @@
 
 /*
  * Very many exchanges may rely on one record. To tell all of them in one turn would keep everything
- * else waiting, so only the first ones are told at once. An exchange that is untold asks before it
- * acts (jg_directory_untold), so the change counts for it from the beginning of the round.
+ * else waiting, so only the first ones are told at once. One that has not been told yet asks before
+ * it moves a byte (jg_directory_untold), so the change counts for it from the beginning.
  */
 
 static void

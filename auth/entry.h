@@ -113,7 +113,7 @@ struct telling_round {
 	struct directory_watch *next;  /* the first one that is untold */
 };
 
-/* So many entries can have unfinished rounds; the watches of others are all told at once. */
+/* At most so many entries have unfinished rounds; the watches of others are all told at once. */
 #define ROUNDS_MAX 4
 
 /*
@@ -157,10 +157,10 @@ struct directory {
 
 	struct directory_entry *cursor; /* the next entry of a walk over one of the lists */
 	struct telling_round
-	    rounds[ROUNDS_MAX + 1];    /* unfinished ones; the last is never left so */
+	    rounds[ROUNDS_MAX + 1];    /* unfinished ones; the last is always finished at once */
 	struct telling_round *telling; /* the one whose watches are being called */
 	unsigned unfinished;	       /* how many of these have an entry */
-	bool in_portions;	       /* so many watches are told now and the rest later: */
+	bool in_portions;	       /* this many watches are told now, the others later: */
 	size_t portion;
 	uint64_t changes; /* rounds that have begun */
 	struct directory_stats stats;
@@ -291,8 +291,8 @@ bool entry_failed_lately(const struct directory_entry *entry, uint64_t now_ms);
 /* ---- directory_tell.c: watches are told of changes ---- */
 
 /*
- * Between these two, at most told_max watches are told. Otherwise all are: then the caller is about
- * to move bytes of an exchange.
+ * Between these two, at most told_max watches are told at once, but for entries that have no round
+ * left or change again in theirs. Otherwise all are: the caller is about to move bytes.
  */
 void tell_begin(struct directory *directory);
 void tell_end(struct directory *directory);

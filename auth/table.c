@@ -28,7 +28,7 @@ _Static_assert(sizeof(struct table_line) == 64, "a cache line");
 
 #define HUGE_BYTES ((size_t)2 * 1024 * 1024)
 
-/* The huge pages that fit into this memory are faster, if the system has any. */
+/* A search in a large table takes less time in huge pages, since it misses the TLB less often. */
 static void
 use_huge_pages(char *at, size_t bytes)
 {

@@ -96,7 +96,7 @@ def serve(port):
             if not connection.open and len(connection.data) < len(PREFACE):
                 try:
                     piece = connection.sock.recv(len(PREFACE) - len(connection.data))
-                except ConnectionError:  # given up by the gateway
+                except ConnectionError:  # the gateway has closed it
                     piece = b""
                 if not piece:
                     selector.unregister(connection.sock)
@@ -118,7 +118,7 @@ def serve(port):
                         answers += frame(HEADERS, END_HEADERS, stream, b"\x88")  # :status 200
                 connection.sock.sendall(answers)
             except ConnectionError:
-                pass  # reading tells
+                pass  # the next read finds that it is closed
 
 
 class Clients:

@@ -121,7 +121,7 @@ def report(folder, arguments, healthy, cuts, found, rounds, checker, seconds):
 
 
 def without_output(words):
-    """Where a page lies is told by where it lies."""
+    """A page does not name the folder that it is in."""
     at = words.index("--output") if "--output" in words else len(words)
     return words[:at] + words[at + 2:]
 

@@ -254,7 +254,7 @@ start_servers(struct run *run)
 	return true;
 }
 
-/* NULL when there is no such job, or memory is short: then less is told. */
+/* NULL when there is no such job, or memory is short: then the log says less. */
 static struct job_reach *
 reach_fixed_job(struct run *run)
 {

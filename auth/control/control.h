@@ -45,12 +45,14 @@ struct control_setup {
 	 */
 	bool (*hands_over)(void *ctx);
 	/*
-	 * True when the URL in a job's record may lead to this address, which is no Unix socket;
-	 * NULL: to any.
+	 * True when the URL in a job's record may lead to this address, which is not a Unix socket.
+	 * NULL: true.
 	 */
 	bool (*allows)(void *ctx, const struct sockaddr *address);
-	/* True once the gateway is told to end: workers end first, and events would hold them.
-	 * NULL: false. */
+	/*
+	 * True once the gateway has been told to end. Workers end before this process does, and
+	 * would wait for readers of events. NULL: false.
+	 */
 	bool (*stops)(void *ctx);
 	/* How many workers take connections; NULL: that is not known. */
 	size_t (*workers)(void *ctx);

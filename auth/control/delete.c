@@ -114,7 +114,7 @@ cascade_step(struct call *call)
 	struct store_caller caller = handler_caller(call);
 
 	if (cascade->batches > 0)
-		caller.hash = NULL; /* its token may be among those that are gone */
+		caller.hash = NULL; /* a batch may have deleted the caller's token */
 	disk_make_room(control->disk);
 	store_token_cascade(control->store, call->id, &caller, cascade_went, call);
 }

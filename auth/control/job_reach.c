@@ -28,7 +28,7 @@ struct job_reach {
 	struct resolution *resolution;
 	struct resolved resolved; /* of the backend that is tried now */
 	size_t next;		  /* of these addresses */
-	const char *why;	  /* the last one failed; static */
+	const char *why;	  /* the last one failed; a static text */
 	struct backend backends[JOB_URLS_MAX];
 	size_t count, at; /* at: which one is tried now */
 	char text[JOB_URL_MAX];
@@ -233,7 +233,7 @@ on_turn(evutil_socket_t fd, short events, void *ctx)
 		reach->resolution =
 		    resolver_ask(reach->options.resolver, url->host, url->port, on_resolved, reach);
 		if (reach->resolution == NULL)
-			go_on(reach); /* without memory nothing is known of it */
+			go_on(reach); /* memory is short: whether it can be reached is not known */
 		return;
 	}
 	try_addresses(reach);

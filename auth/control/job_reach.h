@@ -1,5 +1,4 @@
-/* job_reach.h - tells operators, before a user asks, where nothing takes connections for a
- * sidecar's job. */
+/* job_reach.h - logs which URLs of a sidecar's job take no connections, before a request fails. */
 #ifndef JOBGATE_CONTROL_JOB_REACH_H
 #define JOBGATE_CONTROL_JOB_REACH_H
 
@@ -21,8 +20,8 @@ struct job_reach_options {
 	struct resolver *resolver;
 	const struct log *log;
 	const char *job;    /* its id */
-	const char *remedy; /* how its URL is corrected, as "correct jobs.fixed_url" */
-	uint64_t start_ms;  /* for so long, failures are those of a job that starts */
+	const char *remedy; /* how its URL is corrected, such as "correct jobs.fixed_url" */
+	uint64_t start_ms;  /* failures are not logged for so long: the job may be starting */
 	uint64_t pause_ms, again_ms, connect_ms;
 	/* False for an address to which no connection may be made; NULL: there is none. */
 	bool (*allows)(void *ctx, const struct sockaddr *address);

@@ -173,13 +173,13 @@ server_dump(const struct server *server, struct dump *dump)
 	jg_dump_end(dump);
 }
 
-/* Send what waits for the client, as much as its socket takes at once: why a call has ended. */
+/* Send what waits for the client, such as why its call has ended, as far as the socket takes it. */
 static void
 send_rest(const struct connection *connection)
 {
 	struct evbuffer *output = bufferevent_get_output(connection->evhtp->bev);
 
-	/* The bufferevent alone may take bytes out; it is freed next. */
+	/* Frozen, so that only the bufferevent takes bytes out, which is freed next. */
 	evbuffer_unfreeze(output, 1);
 	evbuffer_write(output, connection->evhtp->sock);
 }

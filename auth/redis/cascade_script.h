@@ -88,8 +88,10 @@ static const char script_cascade[] = CALLER_SCRIPT MADE_SCRIPT MADE_KEEP
     "end\n"
     "return answer\n";
 
-/* KEYS and ARGV as for CALLER_SCRIPT and MADE_SCRIPT. Returns {1, or 0 when there was no record,
- * remaining()}. */
+/*
+ * KEYS and ARGV as for CALLER_SCRIPT and MADE_SCRIPT. Returns {1, or 0 when there was no record,
+ * remaining()}.
+ */
 static const char script_delete_token[] =
     CALLER_SCRIPT TOKEN_WITHIN MADE_SCRIPT DELETE_WITHIN MADE_REMAINING
     "if gone == 0 then return {0, 0, 0} end\n"

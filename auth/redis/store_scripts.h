@@ -17,8 +17,8 @@
  * Redis does not undo a script that fails half-way. So each script reads and checks everything
  * before its first write, and writes the index first, because that key may be of a wrong type.
  * KEYS[1] is the record and KEYS[2] the index, except in script_page. CALLER_SCRIPT takes its part
- * of KEYS and ARGV. A record in an answer comes
- * from whole(), which may return the error that the record is too large.
+ * of KEYS and ARGV. A record in an answer comes from whole(), which may return the error that the
+ * record is too large.
  */
 
 /*

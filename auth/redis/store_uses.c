@@ -6,7 +6,8 @@
 #include "auth/redis/store_state.h"
 #include "auth/redis/uses_script.h"
 
-/* The server takes no writes now; what else it says of the set or of our rights does not pass. */
+/* True when the server takes no writes for now; an error of the set or of our rights would come
+ * again. */
 static bool
 passes(struct slice why)
 {

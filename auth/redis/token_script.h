@@ -77,11 +77,11 @@ static const char script_create_token[] = MAKER_SCRIPT MINT_READ(3, 4) MINT_MAKE
 
 /*
  * KEYS: record, key, enforced, the set of uses, what CALLER_SCRIPT takes. ARGV: what it takes, then
- * scope, version, new version, key, the names
- * of all fields that limit tokens ('=' leaves the role as it is), the number of fields to remove,
- * these, then fields and values to set. The role itself is never written: another program may
- * change it at any time. The code is 1, 0 for another version, -1 for no record, or -3 for another
- * key. With 1, the record and its use are the next elements.
+ * scope, version, new version, key, the names of all fields that limit tokens ('=' leaves the role
+ * as it is), the number of fields to remove, these, then fields and values to set. The role itself
+ * is never written: another program may change it at any time. The code is 1, 0 for another
+ * version, -1 for no record, or -3 for another key. With 1, the record and its use are the next
+ * elements.
  */
 static const char script_renew[] =
     CALLER_SCRIPT TOKEN_WITHIN RECORD_SCRIPT_WHOLE ROLE_SCRIPT MINT_READ(

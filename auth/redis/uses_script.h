@@ -20,8 +20,8 @@
  * be wrong: no use is later than the store's clock says. A few entries, drawn at random, are looked
  * at each time: those of tokens and jobs that have ended by themselves, or were deleted by another
  * program, go. So are two for each use that is written, so that jobs that come and go leave little
- * behind. Returns 1, or why the set cannot be written; READONLY, which says that the server is
- * no longer the primary, is an error of the script.
+ * behind. Returns 1, or why the set cannot be written; READONLY is an error of the script,
+ * because the server is no longer the primary.
  */
 static const char script_uses[] =
     "local set, records = KEYS[1], ARGV[1]\n"

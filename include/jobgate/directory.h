@@ -98,9 +98,9 @@ struct directory_waiter {
  * first. `changed` is called each time the record has changed or can no longer be trusted. It may
  * unwatch this or any other watch.
  *
- * Very many may watch one record. Then only the first told_max (tuning.h) are told at once, and
- * jg_directory_turn, once in each turn while jg_directory_tells, tells the others. Before one of
- * these acts, it asks jg_directory_watched by itself: the change counts for it, too.
+ * Very many may watch one record. Then only the first told_max (tuning.h) are told at once. While
+ * jg_directory_tells, jg_directory_turn is called once in each turn, and tells the others. Before
+ * one of these moves a byte, it asks jg_directory_watched itself: the change counts for it, too.
  */
 struct directory_watch {
 	LIST_ENTRY(directory_watch) link;
@@ -255,8 +255,8 @@ uint64_t jg_directory_due_ms(const struct directory *directory);
 void jg_directory_tick(struct directory *directory, uint64_t now_ms);
 
 /*
- * The same, and tells more of the watches that are untold, but told_max at most. Call it when no
- * byte of an exchange is about to move: those that it does not tell have to ask first.
+ * The same, and tells more of the watches that are untold, at most told_max. Call it where no byte
+ * is about to move, since some may stay untold.
  */
 void jg_directory_turn(struct directory *directory, uint64_t now_ms);
 

@@ -157,8 +157,8 @@ struct exchange_client_ops {
 	void (*send_now)(struct exchange_client *client);
 
 	/*
-	 * `send_now` follows: exchange_check for each other exchange whose bytes it would send.
-	 * NULL: there is none.
+	 * Before `send_now`: call exchange_check for each other exchange whose bytes that would
+	 * send. NULL: there is none.
 	 */
 	void (*check_others)(struct exchange_client *client);
 
@@ -249,8 +249,8 @@ void exchange_stop_holding(struct exchange *exchange);
 void exchange_client_failed(struct exchange *exchange, enum client_failure failure);
 
 /*
- * Before bytes of it move: judge it again if a record changed of which it may not have been told
- * yet. Cheap if there is none. True: it has ended.
+ * Before bytes of it move: judge it again if one of its records has changed and it may not have
+ * been told yet. Cheap otherwise. True when it has ended.
  */
 bool exchange_check(struct exchange *exchange);
 

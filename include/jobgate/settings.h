@@ -164,7 +164,7 @@ struct scope_quota {
 	VALUE(bool, reach_loopback)                                                                \
 	VALUE(struct replica_wait, wait) /* wait.required: 0, or the same as wait.count */         \
 	VALUE(struct scope_quota, scope)                                                           \
-	VALUE(uint64_t, start_ms)    /* for so long the fixed job may start */                     \
+	VALUE(uint64_t, start_ms)    /* how long the fixed job may take to start */                \
 	VALUE(uint64_t, register_ms) /* lease of the fixed job's record, whole seconds; 0: none */ \
 	VALUE(uint64_t, request_ms)  /* for a request to arrive completely */                      \
 	VALUE(uint64_t, idle_ms)     /* between two requests */                                    \

@@ -40,7 +40,7 @@ bool session_seal(const unsigned char key[SESSION_KEY_LEN], struct slice job,
 
 /*
  * Open what was sealed with the same key for the same job. False when it was not, or has expired.
- * Where it is false because OpenSSL is short of memory, errno is ENOMEM.
+ * errno is ENOMEM if, and only if, it is false because OpenSSL is short of memory.
  */
 bool session_open(const unsigned char key[SESSION_KEY_LEN], struct slice job, struct slice text,
     int64_t now_s, struct session *out);

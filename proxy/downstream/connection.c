@@ -170,7 +170,7 @@ connection_expired(struct timer *timer)
 
 	check_exchanges(connection);
 	if (connection->timer.due_ms != 0)
-		return; /* one has ended, and so has what was waited for */
+		return; /* an exchange has ended, and the timer waits for something else */
 	if (connection->state == CONNECTION_OPEN)
 		connection_protocol(connection)->expired(connection);
 	else if (connection->state != CONNECTION_CLOSED)
@@ -248,7 +248,7 @@ connection_drain(struct connection *connection, bool gently)
 void
 connection_shutdown(struct connection *connection)
 {
-	check_exchanges(connection); /* what waits is sent */
+	check_exchanges(connection); /* the end sends what waits */
 	if (connection->state == CONNECTION_OPEN)
 		connection_protocol(connection)->shutdown(connection);
 	connection_close(connection, false);

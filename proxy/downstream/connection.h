@@ -86,7 +86,9 @@ struct connection_protocol {
 	 */
 	void (*opened)(struct connection *connection, struct buffer *received);
 
-	/* Call exchange_check for each exchange: its bytes may move next. The connection may close.
+	/*
+	 * Call exchange_check for each exchange, since bytes may move next. The connection may
+	 * close.
 	 */
 	void (*check)(struct connection *connection);
 

@@ -19,8 +19,8 @@ void exchange_describe(struct exchange *exchange, const struct request *request)
 
 /*
  * Read the claim of a request: the credential that counts (credential_order.h), or a browser's
- * session. False: memory is too short to open the session, so that the request has to be refused
- * (VERDICT_UNAVAILABLE): it must not pass as one without a session.
+ * session. False: memory is too short to open the session. Refuse the request then
+ * (VERDICT_UNAVAILABLE), since it must not pass as one without a session.
  */
 bool exchange_claim(struct exchange *exchange, const struct request *request, struct claim *claim);
 

@@ -201,7 +201,7 @@ conn_shutdown_write(struct conn *conn)
 		tls_end(conn->tls);
 	if (conn->unsent || conn->shut)
 		return;
-	/* Once: the loop reports each such call as room for bytes, even a second one. */
+	/* Only once: after each such call the loop reports that the socket is writable. */
 	conn->shut = true;
 	shutdown(conn->fd, SHUT_WR);
 }

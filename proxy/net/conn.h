@@ -134,8 +134,8 @@ enum io conn_write(struct conn *conn, const struct iovec *pieces, int count, siz
 size_t conn_unsent_content(const struct conn *conn);
 
 /*
- * End our side of the stream, when nothing is unsent; the peer then reads an end of file. Call it
- * as often as you like.
+ * End our side of the stream, when nothing is unsent; the peer then reads an end of file. It may
+ * be called again.
  */
 void conn_shutdown_write(struct conn *conn);
 

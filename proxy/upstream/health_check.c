@@ -174,7 +174,7 @@ check_failed(struct upstream_user *user, enum upstream_failure failure, enum rep
 		check_end(check, check->status != 0 ? NULL : failure_text(failure));
 }
 
-/* No record decides on a check. */
+/* A health check depends on no record. */
 static bool
 check_never_ends(struct upstream_user *user)
 {

@@ -118,8 +118,8 @@ struct upstream {
  */
 struct upstream_user_ops {
 	/*
-	 * See catch_up (pool.h): bytes of this user may move next, unless it has ended by itself,
-	 * which true says.
+	 * Called before bytes of this user move, if catch_up (pool.h) returned true. True when the
+	 * user has ended, so that none may move.
 	 */
 	bool (*check)(struct upstream_user *user);
 

@@ -14,7 +14,7 @@ HOST = "control.jobs.test"
 
 @pytest.fixture
 def gateway(gateways):
-    """Requests may end for ten minutes: what ends earlier has not been cut."""
+    """Requests have ten minutes to end, so what ends earlier was not cut by `timeouts.drain`."""
     return gateways.start({"control": {"host": HOST}, "timeouts": {"drain": "600s"}})
 
 

@@ -171,7 +171,7 @@ def rests(gateway):
 
 @pytest.mark.parametrize("side", ["client", "backend"])
 def test_a_half_closed_tunnel_costs_no_time(scene, side):
-    """The kernel reports each end of our own side as an event: to end it again with each event would never stop."""
+    """The kernel reports each shutdown of our own side as an event: a shutdown at each event would never stop."""
     client, connection = open_tunnel(scene)
     ending, other = (client, connection) if side == "client" else (connection, client)
     ending.half_close()

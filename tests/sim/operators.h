@@ -162,7 +162,7 @@ bool operators_is_of_job(enum operator_act act);
 
 /* ---- operators_watch.c: of struct redis_watch ---- */
 
-/* By then the control process had had the time to ask which server was elected last, and was not
+/* True when the control process had had the time to ask which server was elected last, and was not
  * stopped meanwhile. */
 bool operators_knew_better(const struct world *world, uint64_t at_ns);
 

@@ -71,7 +71,7 @@ script_uses_run(struct call *call)
 		    strtoll(score.at, NULL, 10) > minute)
 			minute = strtoll(score.at, NULL, 10);
 		write_use(call, set, call->words[i], minute);
-		if (call->error != NULL) { /* the script tells why, mostly as text */
+		if (call->error != NULL) { /* the script returns it, as text but for READONLY */
 			if (strncmp(call->error, "-READONLY", 9) == 0)
 				bytes_print(&call->client->out, "%s\r\n", call->error);
 			else

@@ -69,7 +69,7 @@ each_turn_tells_a_portion(void **state)
 	watch_from(fake, "a", 0, WATCHES);
 	delete_it(fake, "a", START + 1);
 	assert_int_equal(told(), TOLD_MAX);
-	/* The others are untold, but ask in vain. */
+	/* The others are untold; when they ask, they have no record any more. */
 	assert_true(jg_directory_tells(fake->directory));
 	assert_int_equal(observers[0].told, 0);
 	assert_true(jg_directory_untold(&observers[0].watch));
@@ -192,7 +192,7 @@ all_may_go_meanwhile(void **state)
 	assert_int_equal(told(), TOLD_MAX);
 }
 
-/* Whoever comes later knows the new state. */
+/* A watch that is added later knows the new state already. */
 static void
 one_that_comes_meanwhile_is_not_told(void **state)
 {
@@ -209,7 +209,7 @@ one_that_comes_meanwhile_is_not_told(void **state)
 	assert_false(jg_directory_tells(fake->directory));
 }
 
-/* There is room for a few rounds that go on; others are not put off. */
+/* Only a few rounds can be unfinished; the watches of more records are told at once. */
 static void
 many_records_change(void **state)
 {

@@ -175,7 +175,7 @@ each_replica_is_told_of(void **state)
 	wait_for(world, "at unix:/nonexistent/socket: No such file or directory");
 	wait_for(world, down);
 	assert_int_equal(count(world, up), 0);
-	/* Of what stays nothing is said again. */
+	/* URLs that stay are not logged again. */
 	snprintf(text, sizeof(text), "%s %s", down, up);
 	job_reach_set(world->reach, slice_of(text));
 	wait_for_connections(world, server, 5);

@@ -4,7 +4,7 @@
 
 static struct directory_tuning tuning;
 
-/* Nothing is told before this is more. */
+/* No watch is told while told_max is 0. */
 static int
 setup_untold(void **state)
 {
@@ -71,7 +71,7 @@ a_change_that_leaves_it_access_does_not_end_it(void **state)
 	ASSERT_ENDED(END_COMPLETE, 401, cancelled);
 }
 
-/* It waits for the end of the turn to set out. */
+/* Its request would leave at the end of the turn. */
 static void
 its_request_does_not_leave(void **state)
 {
@@ -118,7 +118,7 @@ its_deadline_does_not_come_first(void **state)
 	ASSERT_ENDED(END_COMPLETE, 401, cancelled);
 }
 
-/* Each turn tells more, and the last one ends that. */
+/* Each turn tells more of them; once all are told, no more turns are needed. */
 static void
 turns_go_on_until_all_are_told(void **state)
 {
@@ -136,7 +136,7 @@ turns_go_on_until_all_are_told(void **state)
 	ASSERT_ENDED(END_REVOKED, 200, cancelled);
 }
 
-/* The first one that is told sees to that. */
+/* The first one that is told starts the task that tells the others. */
 static void
 one_that_is_told_has_the_others_told(void **state)
 {
