@@ -45,8 +45,8 @@ struct control_setup {
 	 */
 	bool (*hands_over)(void *ctx);
 	/*
-	 * True when the URL in a job's record may lead to this address, which is not a Unix socket.
-	 * NULL: true.
+	 * True when the URL in a job's record may lead to this address, an Internet or a Unix
+	 * socket's. NULL: true.
 	 */
 	bool (*allows)(void *ctx, const struct sockaddr *address);
 	/*

@@ -171,7 +171,7 @@ try_addresses(struct job_reach *reach)
 		const struct address *address = &reach->resolved.addresses[reach->next++];
 		const struct sockaddr *to = (const struct sockaddr *)&address->storage;
 
-		if (to->sa_family != AF_UNIX && reach->options.allows != NULL &&
+		if (reach->options.allows != NULL &&
 		    !reach->options.allows(reach->options.ctx, to)) {
 			reach->why = "no job's URL may lead to its address (see backends.allow)";
 			continue;

@@ -48,6 +48,8 @@ passes(const struct session_filter *filter, const struct exchange *exchange)
 static void
 cut_session(struct exchange *exchange)
 {
+	if (exchange_check(exchange))
+		return; /* access does not remain */
 	if (exchange->answer_begun)
 		exchange_cut(exchange, OUTCOME_CUT, END_REVOKED,
 		    &(struct cut_reason){WEBSOCKET_POLICY_VIOLATION, GRPC_UNAVAILABLE,

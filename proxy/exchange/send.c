@@ -345,6 +345,10 @@ exchange_upstream_failed(
 	struct exchange *exchange = exchange_of_user(user);
 
 	exchange->upstream = NULL;
+	/* A dial that fails reads no clock. The check may lead the request to the job's other URL. */
+	if (exchange->context->telling &&
+	    (exchange_check(exchange) || task_is_queued(&exchange->connect)))
+		return;
 	if (exchange_repeat(exchange, repeat) || exchange_go_elsewhere(exchange, failure))
 		return;
 	if (exchange->asks)

@@ -3,6 +3,8 @@
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 
 #include "auth/control/control.h"
 #include "jobgate/check.h"
@@ -101,6 +103,21 @@ control_workers(void *ctx)
 	return count;
 }
 
+/* As in workers: a socket of the gateway's own must not be reached through a job's URL. */
+static bool
+is_own_socket(const struct supervisor *supervisor, const char *path)
+{
+	struct stat target, own;
+
+	if (stat(path, &target) != 0)
+		return false; /* the connect fails, too */
+	for (const char *const *at = supervisor->own_sockets; at != NULL && *at != NULL; at++)
+		if (stat(*at, &own) == 0 && own.st_dev == target.st_dev &&
+		    own.st_ino == target.st_ino)
+			return true;
+	return false;
+}
+
 static bool
 control_allows(void *ctx, const struct sockaddr *address)
 {
@@ -112,8 +129,14 @@ control_allows(void *ctx, const struct sockaddr *address)
 	    .allow_count = settings->reach_allow.count,
 	    .deny = settings->reach_deny.items,
 	    .deny_count = settings->reach_deny.count,
+	    .own = supervisor->listeners.bound,
+	    .own_count = supervisor->listeners.count,
 	};
 
+	/* A socket on this machine is treated as loopback is. */
+	if (address->sa_family == AF_UNIX)
+		return settings->reach_loopback &&
+		       !is_own_socket(supervisor, ((const struct sockaddr_un *)address)->sun_path);
 	return guard_judge(&rules, address) == GUARD_ALLOW;
 }
 
@@ -150,10 +173,15 @@ int
 control_child_run(struct supervisor *supervisor)
 {
 	const struct control_setup setup = control_setup_of(supervisor);
+	const struct listeners own = supervisor->listeners;
 
 	counter_set(&supervisor->stats->control_hands_over, 0);
 	jg_check_log(&supervisor->log);
+	supervisor->listeners.bound = NULL;
 	listeners_close(&supervisor->listeners, false);
+	/* No job's URL may lead to these addresses (control_allows). */
+	supervisor->listeners.bound = own.bound;
+	supervisor->listeners.count = own.count;
 	tls_material_forget(supervisor, true);
 	OPENSSL_cleanse(supervisor->session_key, sizeof(supervisor->session_key));
 	supervisor_close_log(supervisor);

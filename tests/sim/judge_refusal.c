@@ -252,7 +252,8 @@ judge_refusal_is_right(
 			   judge_session_may_be_over(world, exchange, to_ns) ||
 			   exchange->sent_ns <= world->judge.memory_ns);
 	case 403:
-		return was_forbidden(world, exchange, from_ns, to_ns);
+		return was_forbidden(world, exchange, from_ns, to_ns) ||
+		       judge_host_changed_hands(world, plan, from_ns, to_ns);
 	case 404:
 		return judge_holds(world, plan, from_ns, to_ns, NOT_FOUND, -1) ||
 		       judge_host_changed_hands(world, plan, from_ns, to_ns);

@@ -28,6 +28,7 @@ struct world {
 	char lines[8192];
 	size_t len;
 	unsigned judged; /* addresses */
+	sa_family_t refused_family;
 };
 
 static void
@@ -250,7 +251,7 @@ allows_none(void *ctx, const struct sockaddr *address)
 {
 	struct world *world = ctx;
 
-	assert_int_equal(address->sa_family, AF_INET);
+	assert_int_equal(address->sa_family, world->refused_family);
 	world->judged++;
 	return false;
 }
@@ -265,11 +266,25 @@ a_refused_address_is_not_connected_to(void **state)
 	fcntl(server, F_SETFL, O_NONBLOCK);
 	world->options.allows = allows_none;
 	world->options.ctx = world;
+	world->refused_family = AF_INET;
 	begin(world, url);
 	wait_for(world, "no job's URL may lead to its address");
 	assert_int_equal(world->judged, 2);
 	assert_int_equal(accept(server, NULL, NULL), -1);
 	close(server);
+}
+
+static void
+a_refused_socket_is_not_connected_to(void **state)
+{
+	struct world *world = *state;
+
+	world->options.allows = allows_none;
+	world->options.ctx = world;
+	world->refused_family = AF_UNIX;
+	begin(world, "unix:/nonexistent/socket");
+	wait_for(world, "no job's URL may lead to its address");
+	assert_int_equal(world->judged, 2);
 }
 
 int
@@ -282,6 +297,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(a_job_has_time_to_start, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_name_without_address, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_refused_address_is_not_connected_to, setup, teardown),
+	    cmocka_unit_test_setup_teardown(a_refused_socket_is_not_connected_to, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

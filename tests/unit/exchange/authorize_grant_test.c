@@ -72,6 +72,31 @@ static const struct grant {
 	     world_close(&world), world_open(&world), stop_ms = 0, grant++)
 
 static void
+end_all(void)
+{
+	exchange_client_failed(world.exchange, CLIENT_CLOSED);
+}
+
+/* Others on the connection are told of a change first, and their refusals may end it. */
+static void
+a_grant_may_end_with_its_connection(void **state)
+{
+	(void)state;
+	fake_client_checked = end_all;
+	FOR_EACH_GRANT(grant)
+	{
+		know();
+		world.context->telling = true;
+		grant->ask();
+		assert_int_equal(world.client.checks, 1);
+		assert_int_equal(world.client.answers, 0);
+		assert_int_equal(world.client.end, END_ABANDONED);
+		world.context->telling = false;
+	}
+	fake_client_checked = NULL;
+}
+
+static void
 a_grant_is_sent_at_once(void **state)
 {
 	(void)state;
@@ -177,6 +202,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(a_grant_is_sent_at_once),
+	    TEST(a_grant_may_end_with_its_connection),
 	    TEST(a_grant_after_a_wait_is_sent_at_once),
 	    TEST(a_grant_that_a_stop_made_too_old_becomes_a_refusal),
 	    TEST(the_same_after_a_wait),

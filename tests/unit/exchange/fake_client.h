@@ -177,10 +177,15 @@ fake_client_ended(struct exchange_client *client, enum exchange_end end)
 	fake->end = end;
 }
 
+/* What the check of the others leads to; NULL: to nothing. */
+static void (*fake_client_checked)(void);
+
 static inline void
 fake_client_check_others(struct exchange_client *client)
 {
 	fake_client_of(client)->checks++;
+	if (fake_client_checked != NULL)
+		fake_client_checked();
 }
 
 static const struct exchange_client_ops fake_client_ops = {
