@@ -71,8 +71,8 @@ question_lost(struct worker_connection *worker)
 	start_timer(workers, 0);
 }
 
-static size_t
-known_count(const struct workers *workers)
+size_t
+workers_known_count(const struct workers *workers)
 {
 	const struct worker_connection *worker;
 	size_t count = 0;
@@ -80,6 +80,12 @@ known_count(const struct workers *workers)
 	TAILQ_FOREACH(worker, &workers->all, link)
 	count += worker->known;
 	return count;
+}
+
+size_t
+workers_running_count(const struct workers *workers)
+{
+	return workers->running != NULL ? workers->running(workers->running_ctx) : 0;
 }
 
 /* The worker that is to be asked next; NULL: none is left. */
@@ -124,8 +130,8 @@ put(struct workers *workers, struct session_question *question, struct worker_co
 static bool
 wait_for_workers(struct workers *workers, struct session_question *question)
 {
-	size_t running = workers->running != NULL ? workers->running(workers->running_ctx) : 0;
-	size_t known = known_count(workers);
+	size_t running = workers_running_count(workers);
+	size_t known = workers_known_count(workers);
 
 	if (workers->wait_until_ms == 0 || known >= running)
 		workers->wait_until_ms = 0;

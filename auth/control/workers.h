@@ -108,7 +108,7 @@ void workers_set_watcher(struct workers *workers, const struct workers_watcher *
 bool workers_watch(struct workers *workers, unsigned slot, const struct label_set *scope);
 void workers_unwatch(struct workers *workers, unsigned slot);
 
-/* True when all workers that are connected tell this slot. */
+/* True when all workers that take connections are connected here and tell this slot. */
 bool workers_are_watched(const struct workers *workers, unsigned slot);
 
 /* Call told for each worker that is connected. */

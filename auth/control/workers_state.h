@@ -56,6 +56,10 @@ struct workers {
 void question_found(struct worker_connection *worker, struct session *session);
 void question_ended(struct worker_connection *worker, const struct session_message *message);
 
+/* How many workers are connected and have said hello; how many take clients' connections. */
+size_t workers_known_count(const struct workers *workers);
+size_t workers_running_count(const struct workers *workers);
+
 /* The worker is gone: it is silent, if it is being asked. */
 void question_lost(struct worker_connection *worker);
 

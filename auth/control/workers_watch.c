@@ -64,6 +64,8 @@ workers_are_watched(const struct workers *workers, unsigned slot)
 {
 	const struct worker_connection *worker;
 
+	if (workers_known_count(workers) < workers_running_count(workers))
+		return false;
 	TAILQ_FOREACH(worker, &workers->all, link)
 	if (worker->known && !is_current(worker, slot))
 		return false;

@@ -150,6 +150,8 @@ workers_that_come_later_get_the_orders(void **state)
 	assert_true(workers_watch(workers, 0, NULL) && workers_watch(workers, 4, NULL));
 	workers_unwatch(workers, 4);
 	assert_true(workers_are_watched(workers, 0)); /* there is none that does not */
+	running = 1;
+	assert_false(workers_are_watched(workers, 0)); /* one has not connected yet */
 	worker = connect_worker(1, SESSION_PROTOCOL);
 	order = got_watch(worker, SESSION_WATCH_BEGIN, 0);
 	assert_false(workers_are_watched(workers, 0));
