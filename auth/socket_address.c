@@ -1,8 +1,10 @@
-/* socket_address.c - parses socket addresses. */
+/* socket_address.c - parses socket addresses, and asks whether a socket is connected. */
 #include "jobgate/socket_address.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 
 bool
 address_parse(struct slice host, uint16_t port, struct address *out)
@@ -29,4 +31,16 @@ address_parse(struct slice host, uint16_t port, struct address *out)
 		return true;
 	}
 	return false;
+}
+
+int
+socket_connect_error(int fd)
+{
+	struct pollfd ready = {.fd = fd, .events = POLLOUT};
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (poll(&ready, 1, 0) == 0)
+		return ETIMEDOUT;
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 ? error : errno;
 }

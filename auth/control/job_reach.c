@@ -126,11 +126,9 @@ static void
 on_connected(evutil_socket_t fd, short what, void *ctx)
 {
 	struct job_reach *reach = ctx;
-	int error = ETIMEDOUT;
-	socklen_t len = sizeof(error);
+	int error = socket_connect_error(fd);
 
-	if ((what & EV_TIMEOUT) == 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
-		error = errno;
+	(void)what;
 	if (error == 0 && is_own_peer(fd))
 		error = ECONNREFUSED;
 	if (error == 0) {

@@ -124,12 +124,10 @@ static void
 on_connected(evutil_socket_t fd, short what, void *ctx)
 {
 	struct redis_dial *dial = ctx;
-	int error = ETIMEDOUT;
-	socklen_t len = sizeof(error);
+	const int error = socket_connect_error(fd);
 
+	(void)what;
 	CHECK(fd == dial->fd, redis_dial_dump, dial);
-	if ((what & EV_TIMEOUT) == 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
-		error = errno;
 	dial->fd = -1;
 	if (error == 0) {
 		event_free(dial->event); /* before the descriptor gets another owner */

@@ -1,4 +1,4 @@
-/* socket_address.h - the address of a socket. */
+/* socket_address.h - the address of a socket, and whether it is connected. */
 #ifndef JOBGATE_SOCKET_ADDRESS_H
 #define JOBGATE_SOCKET_ADDRESS_H
 
@@ -18,5 +18,12 @@ struct address {
  * this port. False for anything else.
  */
 bool address_parse(struct slice host, uint16_t port, struct address *out);
+
+/*
+ * What a connect(2) that did not block has led to: 0 when the socket is connected, ETIMEDOUT while
+ * that is still open, otherwise the errno of its failure, which is told once. It asks the socket
+ * itself, because a process that was stalled sees its time-out together with the connection.
+ */
+int socket_connect_error(int fd);
 
 #endif

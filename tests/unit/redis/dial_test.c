@@ -11,6 +11,8 @@ struct world {
 	struct redis_dial *dial;
 	unsigned calls;
 	int fd;
+	int refusing[8]; /* sockets that hold the ports of refusing_port() */
+	size_t refusing_count;
 	char reason[200];
 };
 
@@ -45,6 +47,8 @@ teardown(void **state)
 	redis_dial_cancel(world->dial);
 	if (world->fd >= 0)
 		close(world->fd);
+	for (size_t i = 0; i < world->refusing_count; i++)
+		close(world->refusing[i]);
 	resolver_free(&world->resolver->resolver);
 	turner_free(&world->turner);
 	free(world);
@@ -93,6 +97,23 @@ expect_failure(struct world *world, const char *reason)
 	assert_string_equal(world->reason, reason);
 }
 
+/* A port that refuses connections: a socket holds it until the end of the test, and does not
+ * listen. */
+static uint16_t
+refusing_port(struct world *world)
+{
+	struct sockaddr_in address = {
+	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(world->refusing_count < 8);
+	world->refusing[world->refusing_count++] = fd;
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+	return ntohs(address.sin_port);
+}
+
 static void
 numeric_addresses(void **state)
 {
@@ -103,6 +124,7 @@ numeric_addresses(void **state)
 	begin(world, PATIENCE_MS);
 	expect_connected(world, listener);
 	close(listener);
+	world->url.port = refusing_port(world);
 	begin(world, PATIENCE_MS);
 	expect_failure(world, "cannot connect: Connection refused");
 	strcpy(world->url.host, "::1");
@@ -159,6 +181,21 @@ a_silent_address_times_out(void **state)
 	silent_close(&silent);
 }
 
+/* The process was stalled for longer than the time-out, and the connection came meanwhile. */
+static void
+a_late_look_finds_the_connection(void **state)
+{
+	struct world *world = *state;
+	int listener = listen_tcp(8, &world->url.port);
+
+	strcpy(world->url.host, "127.0.0.1");
+	begin(world, 20);
+	event_base_loop(world->turner.base, EVLOOP_ONCE); /* it connects */
+	usleep(60000);
+	expect_connected(world, listener);
+	close(listener);
+}
+
 /* ---- names ---- */
 
 static void
@@ -185,15 +222,6 @@ begin_name(struct world *world, unsigned timeout_ms)
 	assert_int_equal(world->resolver->port, 6379);
 }
 
-static uint16_t
-refusing_port(void)
-{
-	uint16_t port;
-
-	close(listen_tcp(8, &port));
-	return port;
-}
-
 static void
 addresses_are_tried_in_order(void **state)
 {
@@ -203,7 +231,7 @@ addresses_are_tried_in_order(void **state)
 	int listener = listen_tcp(8, &port), later = listen_tcp(8, &other);
 
 	begin_name(world, PATIENCE_MS);
-	add_address(&resolved, refusing_port());
+	add_address(&resolved, refusing_port(world));
 	add_address(&resolved, port);
 	add_address(&resolved, other);
 	fake_resolver_answer(world->resolver, &resolved);
@@ -212,6 +240,9 @@ addresses_are_tried_in_order(void **state)
 	close(listener);
 	close(later);
 }
+
+/* For two addresses: the silent one uses up its half, the other needs little of its own. */
+#define SHARED_MS 1000
 
 /* A silent address has its share of the time, not all of it. */
 static void
@@ -224,7 +255,7 @@ a_silent_address_leaves_time_for_the_next(void **state)
 	int listener = listen_tcp(8, &port);
 
 	silent_open(world, &silent);
-	begin_name(world, 200);
+	begin_name(world, SHARED_MS);
 	add_address(&resolved, silent.port);
 	add_address(&resolved, port);
 	fake_resolver_answer(world->resolver, &resolved);
@@ -240,8 +271,8 @@ no_address_can_be_reached(void **state)
 	struct resolved resolved = {0};
 
 	begin_name(world, PATIENCE_MS);
-	add_address(&resolved, refusing_port());
-	add_address(&resolved, refusing_port());
+	add_address(&resolved, refusing_port(world));
+	add_address(&resolved, refusing_port(world));
 	fake_resolver_answer(world->resolver, &resolved);
 	expect_failure(world, "cannot connect: Connection refused");
 }
@@ -275,8 +306,8 @@ the_other_family_follows(void **state)
 	silent_open(world, &silent);
 	for (int is_silent = 0; is_silent < 2; is_silent++) {
 		resolved = (struct resolved){.partial = true};
-		begin_name(world, 200);
-		add_address(&resolved, is_silent ? silent.port : refusing_port());
+		begin_name(world, SHARED_MS);
+		add_address(&resolved, is_silent ? silent.port : refusing_port(world));
 		fake_resolver_answer(world->resolver, &resolved);
 		run_for(&world->turner, is_silent ? 0 : 50);
 		assert_int_equal(world->calls, 0);
@@ -296,7 +327,7 @@ the_other_family_has_nothing(void **state)
 	struct resolved resolved = {.partial = true};
 
 	begin_name(world, PATIENCE_MS);
-	add_address(&resolved, refusing_port());
+	add_address(&resolved, refusing_port(world));
 	fake_resolver_answer(world->resolver, &resolved);
 	run_for(&world->turner, 50);
 	assert_int_equal(world->calls, 0);
@@ -402,6 +433,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(numeric_addresses),
 	    TEST(a_silent_address_times_out),
+	    TEST(a_late_look_finds_the_connection),
 	    TEST(addresses_are_tried_in_order),
 	    TEST(a_silent_address_leaves_time_for_the_next),
 	    TEST(no_address_can_be_reached),
