@@ -90,6 +90,7 @@ class Node:
         return self.client.execute_command("CLUSTER", *words)
 
     def has_link_to(self, node):
+        """It knows the other by its real id: until the handshake with it is over, it has an id that is made up."""
         return any(line.split()[7] == "connected" for line in str(self.call("NODES")).splitlines() if line.startswith(node.id))
 
     def join(self):
@@ -114,7 +115,7 @@ class Cluster:
             node.call("SET-CONFIG-EPOCH", i + 1)
             if node is not masters[0]:
                 node.call("MEET", "127.0.0.1", masters[0].port, masters[0].bus.port)
-        eventually(lambda: all(str(node.call("NODES")).count("connected") == len(self.nodes) for node in self.nodes), "all to know each other", patience=30)
+        eventually(lambda: all(node.has_link_to(other) for node in self.nodes for other in self.nodes), "all to know each other", patience=30)
         for replica, master in zip(replicas, masters):
             replica.call("REPLICATE", master.id)
         self.settled()

@@ -29,11 +29,9 @@ static int
 setup(void **state)
 {
 	struct world *world = world_new();
-	uint16_t port, bus;
+	const uint16_t port = free_port(), bus = free_port();
 	char ports[2][8];
 
-	close(listen_tcp(1, &port));
-	close(listen_tcp(1, &bus));
 	snprintf(ports[0], sizeof(ports[0]), "%u", port);
 	snprintf(ports[1], sizeof(ports[1]), "%u", bus);
 	snprintf(world->url, sizeof(world->url), "redis+cluster://127.0.0.1:%u/", port);

@@ -326,13 +326,12 @@ a_redis_behind_tls(void **state)
 	char leaf_file[96], path[96], port_text[8];
 	struct turner turner;
 	struct owner owner;
-	uint16_t port;
+	const uint16_t port = free_port();
 	pid_t redis;
 
 	snprintf(leaf_file, sizeof(leaf_file), "%s/leaf.pem", world->directory);
 	snprintf(path, sizeof(path), "%s/redis.sock", world->directory);
 	write_pem(leaf_file, &leaf, true);
-	close(listen_tcp(1, &port));
 	snprintf(port_text, sizeof(port_text), "%u", port);
 	redis = redis_spawn(world->directory,
 	    (const char *const[]){"--port", "0", "--unixsocket", path, "--bind", "127.0.0.1",
@@ -374,9 +373,12 @@ a_handshake_that_does_not_come(void **state)
 	assert_string_equal(owner.reason, "the TLS handshake was not done in time");
 	redis_connection_free(owner.connection);
 	close(listener);
+	port = 0;
+	listener = bind_tcp(&port);
 	dial(&turner, &owner, port, world->ca_file, PATIENCE_MS);
 	assert_string_equal(owner.reason, "cannot connect: Connection refused");
 	redis_connection_free(owner.connection);
+	close(listener);
 	turner_free(&turner);
 }
 

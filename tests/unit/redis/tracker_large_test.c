@@ -117,10 +117,9 @@ innocent_records_are_soon_read_as_ever(void **state)
 static void
 tracker_up_without_scripts(struct world *world, uint64_t ping_deadline_ms)
 {
-	uint16_t port;
+	const uint16_t port = free_port();
 	char url[128];
 
-	close(listen_tcp(1, &port));
 	redis_do(world->admin, "CONFIG SET bind 127.0.0.1");
 	redis_do(world->admin, "CONFIG SET port %u", port);
 	redis_do(world->admin, "ACL SETUSER gate on %s ~* &* +@all -@scripting", ">secret");

@@ -141,7 +141,7 @@ user_url(struct world *world, const char *rules, uint16_t *port)
 {
 	static char url[128];
 
-	close(listen_tcp(1, port));
+	*port = free_port();
 	redis_do(world->admin, "CONFIG SET bind 127.0.0.1");
 	redis_do(world->admin, "CONFIG SET port %u", *port);
 	redisReply *reply = redisCommand(world->admin, rules);

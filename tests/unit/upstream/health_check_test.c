@@ -1,9 +1,7 @@
 /* health_check_test.c - a check of a backend's health, over loopback. */
 #include "pool_world.h"
 
-#include <netinet/in.h>
-#include <sys/socket.h>
-
+#include "loopback.h"
 #include "upstream/health_check.h"
 
 static struct pool_world world;
@@ -27,19 +25,10 @@ checked(void *ctx, struct health_check *check, unsigned status_, const char *why
 static int
 set_up(void **state)
 {
-	struct sockaddr_in address = {
-	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(address);
-
 	(void)state;
-	listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(listener, (struct sockaddr *)&address, len), 0);
-	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &len), 0);
-	assert_int_equal(listen(listener, 16), 0);
-	url = (struct job_url){.scheme = JOB_URL_HTTP,
-	    .host = SLICE("127.0.0.1"),
-	    .port = ntohs(address.sin_port),
-	    .base = SLICE("/base")};
+	url = (struct job_url){
+	    .scheme = JOB_URL_HTTP, .host = SLICE("127.0.0.1"), .base = SLICE("/base")};
+	listener = loopback_listen(16, &url.port);
 	peer = -1;
 	calls = status = 0;
 	why = NULL;
@@ -53,8 +42,7 @@ tear_down(void **state)
 	(void)state;
 	world_settle(&world);
 	world_close(&world);
-	if (listener >= 0)
-		close(listener);
+	close(listener);
 	if (peer >= 0)
 		close(peer);
 	return 0;
@@ -165,8 +153,7 @@ static void
 a_refusal_is_told_at_once(void **state)
 {
 	(void)state;
-	close(listener);
-	listener = -1;
+	loopback_refuse(&listener);
 	begin();
 	TURN_UNTIL(&world, calls > 0);
 	assert_int_equal(status, 0);

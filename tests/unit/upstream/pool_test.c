@@ -1,11 +1,8 @@
 /* pool_test.c - the ways to a connection: an idle one, a new one over loopback, or a failure. */
 #include "pool_world.h"
 
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include "fake_user.h"
+#include "loopback.h"
 
 static struct pool_world world;
 static struct backend *backend;
@@ -15,26 +12,12 @@ static int listener, peer;
 static const struct request get = {
     .method = SLICE("GET"), .method_id = METHOD_GET, .authority = SLICE("job"), .path = SLICE("/")};
 
-static uint16_t
-listen_on_loopback(void)
-{
-	struct sockaddr_in address = {
-	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(address);
-
-	listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(listener, (struct sockaddr *)&address, len), 0);
-	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &len), 0);
-	assert_int_equal(listen(listener, 16), 0);
-	return ntohs(address.sin_port);
-}
-
 static void
 open_world(const char *host)
 {
-	const struct job_url target = {
-	    .scheme = JOB_URL_HTTP, .host = slice_of(host), .port = listen_on_loopback()};
+	struct job_url target = {.scheme = JOB_URL_HTTP, .host = slice_of(host)};
 
+	listener = loopback_listen(16, &target.port);
 	peer = -1;
 	world_open(&world);
 	backend = pool_enter(world.pool, &target, BACKEND_OF_RECORD);
@@ -46,8 +29,7 @@ close_world(void)
 {
 	pool_leave(backend);
 	world_close(&world);
-	if (listener >= 0)
-		close(listener);
+	close(listener);
 	if (peer >= 0)
 		close(peer);
 }
@@ -66,14 +48,6 @@ tear_down(void **state)
 	(void)state;
 	close_world();
 	return 0;
-}
-
-/* Nothing is listening at the backend's port from now on. */
-static void
-stop_listening(void)
-{
-	close(listener);
-	listener = -1;
 }
 
 /* Ask for a connection that is not there yet, for a user that may have another backend to go to. */
@@ -239,7 +213,7 @@ static void
 a_backend_that_refuses(void **state)
 {
 	(void)state;
-	stop_listening();
+	loopback_refuse(&listener);
 	acquire_new(POOL_ANY);
 	TURN_UNTIL(&world, !TAILQ_EMPTY(&backend->queued));
 	assert_int_equal(user.failed, 0);
@@ -254,7 +228,7 @@ a_refusal_is_not_waited_out(void **state)
 	struct fake_user last; /* of one that has nowhere else to go */
 
 	(void)state;
-	stop_listening();
+	loopback_refuse(&listener);
 	for (int i = 0; i < 2; i++) {
 		acquire_for(POOL_ANY, true);
 		expect_failure(UPSTREAM_REFUSED);
@@ -304,23 +278,15 @@ static void
 those_that_wait_follow_the_first(void **state)
 {
 	struct fake_user waiting;
-	uint16_t port = backend->port;
-	struct sockaddr_in address = {.sin_family = AF_INET,
-	    .sin_port = htons(port),
-	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	int on = 1;
 
 	(void)state;
-	stop_listening();
+	loopback_refuse(&listener);
 	acquire_new(POOL_ANY);
 	waiting = user;
 	user.upstream->user = &waiting.user;
 	TURN_UNTIL(&world, !TAILQ_EMPTY(&backend->queued));
 	acquire_new(POOL_ANY);
 	assert_int_equal(world.pool->connections, 2);
-	listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
 	assert_int_equal(listen(listener, 16), 0);
 	TURN_UNTIL(&world, user.connected == 1 && waiting.connected == 1);
 	assert_true(TAILQ_EMPTY(&backend->queued));
@@ -360,7 +326,7 @@ a_dial_is_cancelled(void **state)
 	acquire_new(POOL_ANY);
 	user.upstream->ops->cancel(user.upstream);
 	world_settle(&world);
-	stop_listening();
+	loopback_refuse(&listener);
 	acquire_new(POOL_ANY);
 	TURN_UNTIL(&world, !TAILQ_EMPTY(&backend->queued));
 	user.upstream->ops->cancel(user.upstream);
@@ -375,7 +341,7 @@ an_open_circuit(void **state)
 {
 	(void)state;
 	world.pool->options.settings.circuit = (struct circuit_rules){1, 60000, 0};
-	stop_listening();
+	loopback_refuse(&listener);
 	acquire_new(POOL_ANY);
 	expect_failure(UPSTREAM_REFUSED);
 	acquire_new(POOL_ANY);

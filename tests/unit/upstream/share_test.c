@@ -1,11 +1,9 @@
 /* share_test.c - many exchanges that want a connection to a backend which speaks HTTP/2. */
 #include "pool_world.h"
 
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 #include "fake_user.h"
 #include "http/hpack.h"
+#include "loopback.h"
 
 #define USERS 64
 
@@ -20,17 +18,10 @@ static const struct request get = {
 static int
 set_up(void **state)
 {
-	struct sockaddr_in address = {
-	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(address);
 	struct job_url target = {.scheme = JOB_URL_H2C, .host = SLICE("127.0.0.1")};
 
 	(void)state;
-	listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(listener, (struct sockaddr *)&address, len), 0);
-	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &len), 0);
-	assert_int_equal(listen(listener, 128), 0);
-	target.port = ntohs(address.sin_port);
+	listener = loopback_listen(128, &target.port);
 	world_open(&world);
 	backend = pool_enter(world.pool, &target, BACKEND_OF_RECORD);
 	assert_non_null(backend);
@@ -48,8 +39,7 @@ tear_down(void **state)
 	pool_leave(backend);
 	world_settle(&world);
 	world_close(&world);
-	if (listener >= 0)
-		close(listener);
+	close(listener);
 	return 0;
 }
 
@@ -171,8 +161,7 @@ static void
 when_it_cannot_be_made_all_fail(void **state)
 {
 	(void)state;
-	close(listener);
-	listener = -1;
+	loopback_refuse(&listener);
 	acquire_all();
 	ahead_ms += CONNECT_MS + 1000;
 	TURN_UNTIL(&world, count_failed() == USERS);
