@@ -82,6 +82,17 @@ bool exchange_look_up(struct exchange *exchange, const struct claim *claim, stru
 enum verdict exchange_decide(
     struct exchange *exchange, const struct claim *claim, struct lookup *lookup);
 
+/*
+ * The token's selector does not reach the job: note it for the line of this exchange in the log,
+ * which is written in this turn.
+ */
+void exchange_note_selector(struct exchange *exchange, const struct token *token);
+
+/* The selector because of which it is refused, for its line in the log; empty: none is noted. */
+struct slice exchange_unmatched(const struct exchange *exchange);
+
+/* ---- judge_again.c ---- */
+
 /* The verdict rests on these records: watch them from now on. */
 void exchange_watch(struct exchange *exchange, const struct lookup *lookup);
 
@@ -97,9 +108,7 @@ bool exchange_still_holds(struct exchange *exchange);
  */
 bool exchange_is_unsent(const struct exchange *exchange);
 
-/* The selector because of which it is refused, for its line in the log; empty: none is noted. */
-struct slice exchange_unmatched(const struct exchange *exchange);
-
+/* A watched record has changed: judge again at once; one that is held runs the steps again. */
 void exchange_token_changed(struct directory_watch *watch);
 void exchange_job_changed(struct directory_watch *watch);
 void exchange_sign_in_changed(struct directory_watch *watch);
