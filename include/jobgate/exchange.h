@@ -157,10 +157,10 @@ struct exchange_client_ops {
 	void (*send_now)(struct exchange_client *client);
 
 	/*
-	 * Before `send_now`: call exchange_check for each other exchange whose bytes that would
-	 * send. NULL: there is none.
+	 * Before `send_now`: call exchange_judge_if_changed for each other exchange whose bytes
+	 * that would send. NULL: there is none.
 	 */
-	void (*check_others)(struct exchange_client *client);
+	void (*judge_others)(struct exchange_client *client);
 
 	/*
 	 * The request is sent once more: exchange_content takes no content until `resume`. The
@@ -252,7 +252,7 @@ void exchange_client_failed(struct exchange *exchange, enum client_failure failu
  * Before bytes of it move: judge it again if one of its records has changed and it may not have
  * been told yet. Cheap otherwise. True when it has ended.
  */
-bool exchange_check(struct exchange *exchange);
+bool exchange_judge_if_changed(struct exchange *exchange);
 
 /* True once the exchange has become a tunnel. */
 bool exchange_is_tunnel(const struct exchange *exchange);

@@ -126,7 +126,7 @@ static __attribute__((noinline, cold)) void
 check_exchanges(struct connection *connection)
 {
 	if (connection->state == CONNECTION_OPEN)
-		connection_protocol(connection)->check(connection);
+		connection_protocol(connection)->judge_if_changed(connection);
 }
 
 void

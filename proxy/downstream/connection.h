@@ -87,10 +87,10 @@ struct connection_protocol {
 	void (*opened)(struct connection *connection, struct buffer *received);
 
 	/*
-	 * Call exchange_check for each exchange, since bytes may move next. The connection may
-	 * close.
+	 * Call exchange_judge_if_changed for each exchange, since bytes may move next. The
+	 * connection may close.
 	 */
-	void (*check)(struct connection *connection);
+	void (*judge_if_changed)(struct connection *connection);
 
 	/* The socket has bytes, or has room again (conn.readable, conn.writable). */
 	void (*ready)(struct connection *connection);
@@ -139,8 +139,8 @@ void client_connection_dump(const struct connection *connection, struct dump *du
 /* ---- for protocols ---- */
 
 /*
- * exchange_catch_up, and exchange_check for its own exchanges where that is necessary. Call it
- * before bytes move on the connection, which may close within the call.
+ * exchange_catch_up, and exchange_judge_if_changed for its own exchanges where that is necessary.
+ * Call it before bytes move on the connection, which may close within the call.
  */
 void connection_catch_up(struct connection *connection);
 

@@ -68,7 +68,7 @@ void exchange_context_dump(const struct exchange_context *context, struct dump *
  * here. Must not be called from a callback of the directory.
  *
  * True: very many exchanges are being told of a change, and some do not know of it yet. Then call
- * exchange_check for each one whose bytes may move next.
+ * exchange_judge_if_changed for each one whose bytes may move next.
  */
 bool exchange_catch_up(struct exchange_context *context);
 

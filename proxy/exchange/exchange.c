@@ -322,7 +322,7 @@ exchange_expired(struct timer *timer)
 {
 	struct exchange *exchange = container_of(timer, struct exchange, timer);
 
-	if (exchange_check(exchange))
+	if (exchange_judge_if_changed(exchange))
 		return;
 	if (exchange->ends_ms != 0 && loop_now_ms(exchange->context->loop) >= exchange->ends_ms) {
 		exchange_time_over(exchange);

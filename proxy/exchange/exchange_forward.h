@@ -107,12 +107,12 @@ void exchange_upstream_writable(struct upstream_user *user);
 /* What the backend's end is to call. */
 extern const struct upstream_user_ops exchange_upstream_ops;
 
-/* exchange_catch_up, and exchange_check for this one where that is necessary. */
+/* exchange_catch_up, and exchange_judge_if_changed for this one where that is necessary. */
 static inline void
 exchange_catch_up_with(struct exchange *exchange)
 {
 	if (__builtin_expect(exchange_catch_up(exchange->context), false))
-		exchange_check(exchange);
+		exchange_judge_if_changed(exchange);
 }
 
 static inline struct exchange *

@@ -90,7 +90,7 @@ struct exchange {
 	struct directory_watch token_watch, job_watch; /* from the verdict to the end */
 	struct directory_watch sign_in_watch; /* the same, if a sign-in host's sign-in allowed it */
 	struct directory_watch label_watch; /* by_port: of the job that its host would be, if any */
-	uint64_t changes; /* jg_directory_changes when exchange_check last judged it */
+	uint64_t changes_seen; /* jg_directory_changes at its last exchange_judge_if_changed */
 	struct token_edition allowed;
 	struct permit permit;	  /* of its token's concurrency; all zero: it has none */
 	uint64_t no_permit_for;	  /* the concurrency for which no permit was left; or 0 */

@@ -185,18 +185,18 @@ judge_changed(struct exchange *exchange)
 }
 
 bool
-exchange_check(struct exchange *exchange)
+exchange_judge_if_changed(struct exchange *exchange)
 {
 	uint64_t changes = jg_directory_changes(exchange->context->directory);
 
-	if (exchange->changes == changes)
+	if (exchange->changes_seen == changes)
 		return exchange->state == EXCHANGE_ENDED;
 	if (jg_directory_untold(&exchange->token_watch) ||
 	    jg_directory_untold(&exchange->job_watch) ||
 	    jg_directory_untold(&exchange->sign_in_watch) ||
 	    jg_directory_untold(&exchange->label_watch))
 		judge_changed(exchange);
-	exchange->changes = changes;
+	exchange->changes_seen = changes;
 	return exchange->state == EXCHANGE_ENDED;
 }
 

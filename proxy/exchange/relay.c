@@ -235,13 +235,13 @@ upstream_flush(struct upstream_user *user)
 }
 
 static bool
-upstream_check(struct upstream_user *user)
+upstream_judge_if_changed(struct upstream_user *user)
 {
-	return exchange_check(exchange_of_user(user));
+	return exchange_judge_if_changed(exchange_of_user(user));
 }
 
 const struct upstream_user_ops exchange_upstream_ops = {
-    .check = upstream_check,
+    .judge_if_changed = upstream_judge_if_changed,
     .connected = exchange_upstream_connected,
     .interim = upstream_interim,
     .head = upstream_head,

@@ -49,8 +49,8 @@ exchange_send_reply(struct exchange *exchange, struct local_reply *reply, enum o
 	 * The worker may have been stopped for any time since the verdict, so a grant is judged
 	 * again. From here until it is sent, no call may stop the worker.
 	 */
-	if (grants && exchange->context->telling && ops->check_others != NULL) {
-		ops->check_others(exchange->client);
+	if (grants && exchange->context->telling && ops->judge_others != NULL) {
+		ops->judge_others(exchange->client);
 		if (exchange->state == EXCHANGE_ENDED)
 			return; /* the refusals of others can end the whole connection */
 	}

@@ -48,7 +48,7 @@ passes(const struct session_filter *filter, const struct exchange *exchange)
 static void
 cut_session(struct exchange *exchange)
 {
-	if (exchange_check(exchange))
+	if (exchange_judge_if_changed(exchange))
 		return; /* access does not remain */
 	if (exchange->answer_begun)
 		exchange_cut(exchange, OUTCOME_CUT, END_REVOKED,

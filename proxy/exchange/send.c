@@ -348,7 +348,7 @@ exchange_upstream_failed(
 	/* A dial that fails reads no clock. The check may lead the request to the job's other URL.
 	 */
 	if (exchange->context->telling &&
-	    (exchange_check(exchange) || task_is_queued(&exchange->connect)))
+	    (exchange_judge_if_changed(exchange) || task_is_queued(&exchange->connect)))
 		return;
 	if (exchange_repeat(exchange, repeat) || exchange_go_elsewhere(exchange, failure))
 		return;

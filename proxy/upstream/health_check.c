@@ -176,14 +176,14 @@ check_failed(struct upstream_user *user, enum upstream_failure failure, enum rep
 
 /* A health check depends on no record. */
 static bool
-check_never_ends(struct upstream_user *user)
+judge_never_ends(struct upstream_user *user)
 {
 	(void)user;
 	return false;
 }
 
 static const struct upstream_user_ops check_ops = {
-    .check = check_never_ends,
+    .judge_if_changed = judge_never_ends,
     .connected = check_connected,
     .interim = check_interim,
     .head = check_head,

@@ -45,8 +45,8 @@ struct pool_options {
 	/*
 	 * Called before the pool moves bytes of an exchange. The worker may have been stopped since
 	 * the turn began: it reads the clock again, and lets the directory tell the exchanges what
-	 * was revoked in the meantime. Any exchange may end within the call. True: `check` is to be
-	 * called for each user whose bytes may move.
+	 * was revoked in the meantime. Any exchange may end within the call. True:
+	 * `judge_if_changed` is to be called for each user whose bytes may move.
 	 */
 	bool (*catch_up)(void *ctx);
 	/* The process is short of descriptors: close an idle connection, of a backend or of a

@@ -121,7 +121,7 @@ struct upstream_user_ops {
 	 * Called before bytes of this user move, if catch_up (pool.h) returned true. True when the
 	 * user has ended, so that none may move.
 	 */
-	bool (*check)(struct upstream_user *user);
+	bool (*judge_if_changed)(struct upstream_user *user);
 
 	/*
 	 * The connection is up: send the request, on `upstream`, which takes the place of the one

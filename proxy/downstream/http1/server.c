@@ -300,12 +300,12 @@ http1_opened(struct connection *connection, struct buffer *received)
 }
 
 static void
-http1_check(struct connection *connection)
+http1_judge_if_changed(struct connection *connection)
 {
 	struct http1_server *server = server_of(connection);
 
 	if (server->exchange != NULL)
-		exchange_check(server->exchange);
+		exchange_judge_if_changed(server->exchange);
 }
 
 static void
@@ -402,7 +402,7 @@ const struct connection_protocol http1_server_protocol = {
     .size = sizeof(struct http1_server),
     .watches = true,
     .opened = http1_opened,
-    .check = http1_check,
+    .judge_if_changed = http1_judge_if_changed,
     .ready = http1_ready,
     .work = http1_resumed,
     .expired = http1_expired,

@@ -32,13 +32,14 @@ http2_written(struct http2_session *session, const struct writer *writer, bool c
 }
 
 void
-http2_check_streams(struct http2_session *session, const struct http2_stream *but)
+http2_judge_streams(struct http2_session *session, const struct http2_stream *but)
 {
 	struct http2_stream *stream = TAILQ_FIRST(&session->streams);
 
 	while (stream != NULL) {
 		/* When one ends, others may end with it: begin again. */
-		if (stream != but && stream->exchange != NULL && exchange_check(stream->exchange))
+		if (stream != but && stream->exchange != NULL &&
+		    exchange_judge_if_changed(stream->exchange))
 			stream = TAILQ_FIRST(&session->streams);
 		else
 			stream = TAILQ_NEXT(stream, link);
@@ -46,11 +47,11 @@ http2_check_streams(struct http2_session *session, const struct http2_stream *bu
 }
 
 void
-http2_check_others(struct exchange_client *client)
+http2_judge_others(struct exchange_client *client)
 {
 	struct http2_stream *stream = stream_of(client);
 
-	http2_check_streams(stream->session, stream);
+	http2_judge_streams(stream->session, stream);
 }
 
 /* If it fails, the session's turn ends with that. */

@@ -98,10 +98,10 @@ http2_opened(struct connection *connection, struct buffer *received)
 }
 
 static void
-http2_check(struct connection *connection)
+http2_judge_if_changed(struct connection *connection)
 {
 	if (session_of(connection) != NULL)
-		http2_check_streams(session_of(connection), NULL);
+		http2_judge_streams(session_of(connection), NULL);
 }
 
 static void
@@ -204,7 +204,7 @@ const struct connection_protocol http2_server_protocol = {
     .size = sizeof(struct http2_server),
     .stream_size = sizeof(struct http2_stream),
     .opened = http2_opened,
-    .check = http2_check,
+    .judge_if_changed = http2_judge_if_changed,
     .ready = http2_ready,
     .work = http2_ready,
     .expired = http2_timer,

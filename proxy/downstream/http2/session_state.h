@@ -418,9 +418,9 @@ uint64_t http2_acknowledged(struct http2_session *session);
 /* Of http2_client_ops. */
 void http2_send_now(struct exchange_client *client);
 
-/* exchange_check for the exchanges of all streams but this one (NULL: of all). */
-void http2_check_streams(struct http2_session *session, const struct http2_stream *but);
-void http2_check_others(struct exchange_client *client);
+/* exchange_judge_if_changed for the exchanges of all streams but this one (NULL: of all). */
+void http2_judge_streams(struct http2_session *session, const struct http2_stream *but);
+void http2_judge_others(struct exchange_client *client);
 
 /* h2_output_take_out of a stream's frames. */
 void http2_take_out(struct http2_stream *stream, uint64_t from);

@@ -158,7 +158,7 @@ catch_up(struct http1_client *client)
 		return;
 	user = client->upstream.user;
 	if (user != NULL)
-		user->ops->check(user);
+		user->ops->judge_if_changed(user);
 }
 
 static void

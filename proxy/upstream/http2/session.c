@@ -72,7 +72,7 @@ flush_users(struct backend_session *session)
 
 /* Some of its users may not know of a change yet. */
 static __attribute__((noinline, cold)) void
-check_users(struct backend_session *session)
+judge_users(struct backend_session *session)
 {
 	struct backend_stream *stream = TAILQ_FIRST(&session->streams);
 
@@ -80,7 +80,7 @@ check_users(struct backend_session *session)
 		struct upstream_user *user = stream->upstream.user;
 
 		/* When one ends, others may end with it: begin again. */
-		if (user != NULL && user->ops->check(user))
+		if (user != NULL && user->ops->judge_if_changed(user))
 			stream = TAILQ_FIRST(&session->streams);
 		else
 			stream = TAILQ_NEXT(stream, link);
@@ -92,7 +92,7 @@ static void
 catch_up(struct backend_session *session)
 {
 	if (__builtin_expect(session->options->catch_up(session->options->ctx), false))
-		check_users(session);
+		judge_users(session);
 }
 
 void

@@ -86,7 +86,7 @@ on_dump(const struct connection *connection, struct dump *dump)
 }
 
 static inline void
-on_check(struct connection *connection)
+on_judge_if_changed(struct connection *connection)
 {
 	(void)connection;
 }
@@ -94,7 +94,7 @@ on_check(struct connection *connection)
 static const struct connection_protocol fake = {
     .size = sizeof(struct spoken),
     .opened = on_opened,
-    .check = on_check,
+    .judge_if_changed = on_judge_if_changed,
     .ready = on_ready,
     .work = on_work,
     .expired = on_expired,

@@ -109,7 +109,7 @@ exchange_reject(struct exchange *exchange, const struct request *request, unsign
 }
 
 bool
-exchange_check(struct exchange *exchange)
+exchange_judge_if_changed(struct exchange *exchange)
 {
 	assert_true(is_running && exchange == &running);
 	if (!exchange->revoked)

@@ -132,7 +132,7 @@ on_load(const struct connection *connection)
 static const struct connection_protocol protocol = {
     .size = sizeof(struct connection),
     .opened = on_opened,
-    .check = on_nothing,
+    .judge_if_changed = on_nothing,
     .ready = on_nothing,
     .work = on_nothing,
     .expired = on_nothing,

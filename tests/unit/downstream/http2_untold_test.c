@@ -30,7 +30,7 @@ others_are_checked_before_a_grant_leaves(void **state)
 	request(3);
 	request(5);
 	exchanges[0].revoked = exchanges[1].revoked = exchanges[2].revoked = true;
-	exchanges[1].client->ops->check_others(exchanges[1].client);
+	exchanges[1].client->ops->judge_others(exchanges[1].client);
 	assert_null(exchanges[0].client);
 	assert_non_null(exchanges[1].client);
 	assert_null(exchanges[2].client);

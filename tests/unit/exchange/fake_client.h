@@ -181,7 +181,7 @@ fake_client_ended(struct exchange_client *client, enum exchange_end end)
 static void (*fake_client_checked)(void);
 
 static inline void
-fake_client_check_others(struct exchange_client *client)
+fake_client_judge_others(struct exchange_client *client)
 {
 	fake_client_of(client)->checks++;
 	if (fake_client_checked != NULL)
@@ -197,7 +197,7 @@ static const struct exchange_client_ops fake_client_ops = {
     .content_end = fake_client_content_end,
     .flush = fake_client_flush,
     .send_now = fake_client_send_now,
-    .check_others = fake_client_check_others,
+    .judge_others = fake_client_judge_others,
     .pause = fake_client_pause,
     .resume = fake_client_resume,
     .take_back = fake_client_take_back,

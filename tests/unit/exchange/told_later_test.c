@@ -31,10 +31,10 @@ it_ends_when_it_is_checked(void **state)
 {
 	(void)state;
 	send_get();
-	assert_false(TELL(check));
+	assert_false(TELL(judge_if_changed));
 	delete_token();
 	assert_true(exchange_catch_up(world.context));
-	assert_true(TELL(check));
+	assert_true(TELL(judge_if_changed));
 	ASSERT_ENDED(END_COMPLETE, 401, cancelled);
 }
 
@@ -46,7 +46,7 @@ its_answer_is_cut(void **state)
 	answer(CONTENT_UNKNOWN);
 	push("abc");
 	delete_token();
-	assert_true(exchange_check(world.exchange));
+	assert_true(exchange_judge_if_changed(world.exchange));
 	ASSERT_ENDED(END_REVOKED, 200, cancelled);
 	assert_int_equal(world.client.body_len, 3);
 }
@@ -59,15 +59,15 @@ a_change_that_leaves_it_access_does_not_end_it(void **state)
 	world_change(&world, RECORD_TOKEN);
 	world_reply(&world, RECORD_TOKEN, token_record(world.token, 1, NULL));
 	assert_true(jg_directory_tells(world.store.directory));
-	assert_false(TELL(check));
-	assert_false(TELL(check));
+	assert_false(TELL(judge_if_changed));
+	assert_false(TELL(judge_if_changed));
 	/* Another change counts, too. */
 	tuning.told_max = 1;
 	jg_directory_turn(world.store.directory, world_now(&world));
 	tuning.told_max = 0;
 	assert_false(jg_directory_tells(world.store.directory));
 	delete_token();
-	assert_true(TELL(check));
+	assert_true(TELL(judge_if_changed));
 	ASSERT_ENDED(END_COMPLETE, 401, cancelled);
 }
 

@@ -128,7 +128,7 @@ fake_user_failed(struct upstream_user *user, enum upstream_failure failure, enum
 
 /* One whose token was revoked learns of it now. */
 static inline bool
-fake_user_check(struct upstream_user *user)
+fake_user_judge_if_changed(struct upstream_user *user)
 {
 	struct fake_user *fake = (struct fake_user *)user;
 	struct upstream *upstream = fake->upstream;
@@ -142,7 +142,7 @@ fake_user_check(struct upstream_user *user)
 }
 
 static const struct upstream_user_ops fake_user_ops = {
-    .check = fake_user_check,
+    .judge_if_changed = fake_user_judge_if_changed,
     .connected = fake_user_connected,
     .interim = fake_user_interim,
     .head = fake_user_head,

@@ -174,14 +174,14 @@ walker_failed(struct upstream_user *user, enum upstream_failure failure, enum re
 }
 
 static inline bool
-walker_check(struct upstream_user *user)
+walker_judge_if_changed(struct upstream_user *user)
 {
 	(void)user;
 	return false;
 }
 
 static const struct upstream_user_ops walker_ops = {
-    .check = walker_check,
+    .judge_if_changed = walker_judge_if_changed,
     .connected = walker_connected,
     .interim = walker_interim,
     .head = walker_head,
