@@ -32,7 +32,7 @@ bool
 service_listens(const char *host, unsigned port)
 {
 	struct addrinfo *found = service_addresses(host, port);
-	const struct timeval patience = {.tv_sec = 1};
+	const struct timeval timeout = {.tv_sec = 1};
 	bool listens = false;
 
 	for (const struct addrinfo *at = found; at != NULL && !listens; at = at->ai_next) {
@@ -40,7 +40,7 @@ service_listens(const char *host, unsigned port)
 
 		if (fd < 0)
 			continue;
-		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
 		listens = connect(fd, at->ai_addr, at->ai_addrlen) == 0;
 		close(fd);
 	}

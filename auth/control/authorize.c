@@ -243,7 +243,7 @@ got_token(void *ctx, enum store_result result, const struct record *record)
 	if (question->evidence.token_known == RECORD_KNOWN) {
 		question->token = record_copy(record);
 		if (question->token == NULL) {
-			call_refuse(call, 500, NULL, "memory is short");
+			call_refuse_memory(call);
 			return;
 		}
 		question->evidence.token = &question->token->token;
@@ -291,7 +291,7 @@ authorize_explain(struct call *call)
 	question = calloc(1, sizeof(*question));
 	if (question == NULL) {
 		json_decref(body);
-		call_refuse(call, 500, NULL, "memory is short");
+		call_refuse_memory(call);
 		return;
 	}
 	call->state = question;
@@ -303,7 +303,7 @@ authorize_explain(struct call *call)
 	}
 	if (asprintf(&question->field, "Bearer %s", question->input.token.at) < 0) {
 		question->field = NULL;
-		call_refuse(call, 500, NULL, "memory is short");
+		call_refuse_memory(call);
 		return;
 	}
 	store_mint_know(control->store, know_mint, call);

@@ -117,7 +117,7 @@ take_token(struct call *call, const struct token *token, const struct token_edit
 	}
 	call->token = record_copy(&(struct record){.kind = RECORD_TOKEN, .token = *token});
 	if (call->token == NULL) {
-		call_refuse(call, 500, NULL, "memory is short");
+		call_refuse_memory(call);
 		return;
 	}
 	call->edition = *edition;

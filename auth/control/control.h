@@ -53,7 +53,7 @@ struct control_setup {
 	 * True once the gateway has been told to end. Workers end before this process does, and
 	 * would wait for readers of events. NULL: false.
 	 */
-	bool (*stops)(void *ctx);
+	bool (*drains)(void *ctx);
 	/* How many workers take connections; NULL: that is not known. */
 	size_t (*workers)(void *ctx);
 	/* Opens the resolver for names in store_url. */

@@ -137,7 +137,7 @@ cascade_begin(struct call *call)
 	}
 	cascade = calloc(1, sizeof(*cascade));
 	if (cascade == NULL) {
-		call_refuse(call, 500, NULL, "memory is short");
+		call_refuse_memory(call);
 		return;
 	}
 	if (call->caller != CALLER_LOCAL) {

@@ -11,7 +11,7 @@
 #define TICK_MS 250
 /* How long a new reader waits for the store before it is told that changes are not followed now. */
 #define START_MS 2000
-#define SHUTDOWN "the gateway or its control process is shutting down: read the events again"
+#define SHUTDOWN SHUTTING_DOWN "read the events again"
 
 /* ---- the end of a reader ---- */
 
@@ -41,7 +41,7 @@ shuts_down(const struct control *control)
 	const struct control_setup *setup = control->setup;
 
 	return control->workers == NULL ||
-	       (setup->stops != NULL && setup->stops(setup->observe_ctx));
+	       (setup->drains != NULL && setup->drains(setup->observe_ctx));
 }
 
 /* ---- while it reads ---- */
@@ -231,7 +231,7 @@ events_read(struct call *call)
 		return;
 	reader = reader_new(events, call);
 	if (reader == NULL) {
-		call_refuse(call, 500, NULL, "memory is short");
+		call_refuse_memory(call);
 		return;
 	}
 	event_add(events->tick, &pause);

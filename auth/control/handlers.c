@@ -11,8 +11,11 @@
 void
 handler_refuse_input(struct call *call, const struct input_error *error)
 {
-	call_refuse(call, error->memory_short ? 500 : 400,
-	    error->field[0] != '\0' ? error->field : NULL, "%s", error->detail);
+	if (error->memory_short)
+		call_refuse_memory(call);
+	else
+		call_refuse(
+		    call, 400, error->field[0] != '\0' ? error->field : NULL, "%s", error->detail);
 }
 
 bool

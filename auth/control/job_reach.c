@@ -146,7 +146,7 @@ begin(struct job_reach *reach, const struct address *address)
 {
 	const struct sockaddr *to = (const struct sockaddr *)&address->storage;
 	uint64_t share_ms = reach->options.connect_ms / reach->resolved.count;
-	const struct timeval patience = {
+	const struct timeval timeout = {
 	    .tv_sec = (time_t)(share_ms / 1000), .tv_usec = (suseconds_t)(share_ms % 1000 * 1000)};
 
 	reach->fd = socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -156,7 +156,7 @@ begin(struct job_reach *reach, const struct address *address)
 	if (connect(reach->fd, to, address->len) != 0 && errno != EINPROGRESS && errno != EAGAIN)
 		return false;
 	reach->event = event_new(reach->options.base, reach->fd, EV_WRITE, on_connected, reach);
-	if (reach->event != NULL && event_add(reach->event, &patience) == 0)
+	if (reach->event != NULL && event_add(reach->event, &timeout) == 0)
 		return true;
 	errno = ENOMEM;
 	return false;

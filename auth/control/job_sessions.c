@@ -54,7 +54,7 @@ ask(struct job_sessions *sessions)
 		sessions->counted(sessions->call, JOB_SESSIONS_COUNTED);
 		return;
 	}
-	if (control->workers == NULL) { /* the gateway is shutting down */
+	if (control->workers == NULL) { /* this process ends */
 		sessions->counted(sessions->call, JOB_SESSIONS_SILENT);
 		return;
 	}
@@ -123,7 +123,7 @@ job_sessions_answer(struct call *call, struct slice job, json_t *view)
 
 	if (one == NULL) {
 		json_decref(view);
-		call_refuse(call, 500, NULL, "memory is short");
+		call_refuse_memory(call);
 		return;
 	}
 	one->view = view;

@@ -152,7 +152,8 @@ jobs_create(struct call *call)
 	    !add_labels_of_scope(call, &input) || !handler_may_grow(call))
 		goto done;
 	if (!creation_new(call, input.record.job.id)) {
-		call_refuse(call, 500, NULL, "no id could be made: memory or randomness is short");
+		call_refuse(call, 500, NULL,
+		    "no id could be made, since memory or randomness is short: try again");
 		goto done;
 	}
 	creation = call->state;

@@ -62,7 +62,7 @@ list_end(struct call *call)
 	if (page_end(&listing->page, listing->cursor[0] != '\0' ? listing->cursor : NULL))
 		caller_confirm(call, list_send);
 	else
-		call_refuse(call, 500, NULL, "memory is short");
+		call_refuse_memory(call);
 }
 
 /* Write what runs at each job into the page, and leave out those that are in use if only idle ones
@@ -80,7 +80,7 @@ list_counted(struct call *call, enum job_sessions_result result)
 	}
 	if (result == JOB_SESSIONS_COUNTED &&
 	    !page_replace(&listing->page, listing->items, listing->count))
-		call_refuse(call, 500, NULL, "memory is short");
+		call_refuse_memory(call);
 	else if (result == JOB_SESSIONS_COUNTED || !only_idle)
 		list_end(call);
 	else if (result == JOB_SESSIONS_BUSY)
@@ -132,7 +132,7 @@ list_cut(struct call *call)
 	if (call->scope.count == 0)
 		cursor_format(&listing->query.after, cursor);
 	else if (!cursor_seal(listing->key, listing->kind, &listing->query.after, cursor)) {
-		call_refuse(call, 500, NULL, "randomness is short");
+		call_refuse(call, 500, NULL, "randomness is short: try again");
 		return;
 	}
 	list_answer(call, cursor);
@@ -179,7 +179,7 @@ list_add(struct call *call, const struct record *record, const struct store_curs
 		list_full(call);
 		return false;
 	case PAGE_FAILED:
-		call_refuse(call, 500, NULL, "memory is short");
+		call_refuse_memory(call);
 		return false;
 	}
 	return false;
@@ -242,7 +242,7 @@ list_begin(struct call *call, const unsigned char *key)
 	else if (list_make_room(listing))
 		walk_begin(&control->walks, &listing->walk, call, list_step);
 	else
-		call_refuse(call, 500, NULL, "memory is short");
+		call_refuse_memory(call);
 }
 
 /* For a caller with a scope: the key for sealed cursors depends on the store's mint key. */
@@ -259,7 +259,7 @@ know_mint(void *ctx, enum store_result result, const struct record *none)
 	else if (cursor_key(store_mint(control->store), control->cursor_key, listing->key))
 		list_begin(call, listing->key);
 	else
-		call_refuse(call, 500, NULL, "memory is short");
+		call_refuse_memory(call);
 }
 
 static void
@@ -281,7 +281,7 @@ listing_new(struct call *call, enum record_kind kind)
 
 	CHECK(call->caller != CALLER_UNAUTHENTICATED, call_dump, call);
 	if (listing == NULL) {
-		call_refuse(call, 500, NULL, "memory is short");
+		call_refuse_memory(call);
 		return NULL;
 	}
 	call->state = listing;
@@ -315,7 +315,7 @@ got_job(void *ctx, enum store_result result, const struct record *record)
 	if (listing->job != NULL)
 		list_start(call);
 	else
-		call_refuse(call, 500, NULL, "memory is short");
+		call_refuse_memory(call);
 }
 
 void

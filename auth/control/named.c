@@ -140,7 +140,7 @@ handler_token(struct call *call, void (*next)(struct call *call))
 	}
 	search = calloc(1, sizeof(*search));
 	if (search == NULL) {
-		call_refuse(call, 500, NULL, "memory is short");
+		call_refuse_memory(call);
 		return;
 	}
 	call->kind = RECORD_TOKEN;

@@ -185,9 +185,9 @@ unregistered(void *ctx, enum store_result result, const struct record *none)
 static void
 turn(struct event_base *base)
 {
-	const struct timeval patience = {.tv_sec = FINISH_S};
+	const struct timeval timeout = {.tv_sec = FINISH_S};
 
-	if (event_base_loopexit(base, &patience) == 0)
+	if (event_base_loopexit(base, &timeout) == 0)
 		event_base_dispatch(base);
 }
 

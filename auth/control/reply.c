@@ -141,3 +141,10 @@ call_refuse(struct call *call, unsigned status, const char *field, const char *d
 		json_object_set_new(body, "field", json_string(field));
 	reply_json(call, &reply, body);
 }
+
+void
+call_refuse_memory(struct call *call)
+{
+	call_refuse(call, 500, NULL,
+	    "memory is short: try again, and give the gateway more memory if this goes on");
+}

@@ -136,5 +136,5 @@ tokens_revoke(struct call *call)
 	if (call->state != NULL)
 		store_mint_know(control->store, know_mint, call);
 	else
-		call_refuse(call, 500, NULL, "memory is short");
+		call_refuse_memory(call);
 }

@@ -53,7 +53,7 @@ ask(struct call *call)
 		return;
 	}
 	if (control->workers == NULL) {
-		call_refuse(call, 503, NULL, "the gateway is shutting down");
+		call_refuse(call, 503, NULL, SHUTTING_DOWN "try again");
 		return;
 	}
 	if (call->token != NULL) {
@@ -78,7 +78,7 @@ asking_new(struct call *call)
 
 	CHECK(call->caller != CALLER_UNAUTHENTICATED, call_dump, call);
 	if (asking == NULL) {
-		call_refuse(call, 500, NULL, "memory is short");
+		call_refuse_memory(call);
 		return NULL;
 	}
 	asking->call = call;
@@ -108,7 +108,7 @@ list_answered(struct session_question *question)
 
 	session_id_format(&asking->last, cursor);
 	if (json_array_size(asking->items) != question->count)
-		call_refuse(call, 500, NULL, "memory is short");
+		call_refuse_memory(call);
 	else
 		caller_answer(
 		    call, json_pack("{s:O, s:s?, s:i}", "items", asking->items, "next_cursor",

@@ -97,7 +97,7 @@ patch_named(struct call *call)
 		return;
 	patch = calloc(1, sizeof(*patch));
 	if (patch == NULL) {
-		call_refuse(call, 500, NULL, "memory is short");
+		call_refuse_memory(call);
 		return;
 	}
 	call->state = patch;

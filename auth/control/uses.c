@@ -109,14 +109,14 @@ uses_writer_note(struct uses_writer *writer, struct slice id)
 void
 uses_writer_finish(struct uses_writer *writer, struct event_base *base)
 {
-	const struct timeval patience = {.tv_sec = FINISH_S};
+	const struct timeval timeout = {.tv_sec = FINISH_S};
 
 	if (writer == NULL)
 		return;
 	writer->last_loop = base;
 	if (!writer->under_way)
 		write_batch(writer);
-	if (writer->under_way && event_base_loopexit(base, &patience) == 0)
+	if (writer->under_way && event_base_loopexit(base, &timeout) == 0)
 		event_base_dispatch(base);
 }
 

@@ -202,7 +202,7 @@ walks_close(struct walks *walks)
 
 	while ((waiting = TAILQ_FIRST(&walks->waiting)) != NULL) {
 		walk_set_state(waiting, WALK_NONE);
-		call_refuse(waiting->call, 503, NULL, "the gateway is shutting down");
+		call_refuse(waiting->call, 503, NULL, SHUTTING_DOWN "try again");
 	}
 	for (size_t i = 0; i < WALKS_MAX; i++)
 		store_free(walks->places[i].store);

@@ -26,10 +26,10 @@ struct store {
 	struct redis_url here;		 /* the server that they named last, without its login */
 	struct event *election_due;
 	struct redis_connection *connection; /* NULL while there is none */
-	bool uses_refused; /* the log has the warning that last uses cannot be written */
-	bool told_policy;  /* the log has the warning about maxmemory-policy */
-	bool told_down;	   /* the log has the warning that it is down: once, not for each dial */
-	uint64_t losses;   /* see store_losses */
+	enum store_result uses_result;	     /* of the latest uses: the log warns when it changes */
+	bool told_policy;		     /* the log has the warning about maxmemory-policy */
+	bool told_down;	 /* the log has the warning that it is down: once, not for each dial */
+	uint64_t losses; /* see store_losses */
 	struct event *reconnect;
 	unsigned backoff_ms;
 	TAILQ_HEAD(, operation) operations;

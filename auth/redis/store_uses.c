@@ -6,10 +6,10 @@
 #include "auth/redis/store_state.h"
 #include "auth/redis/uses_script.h"
 
-/* True when the server takes no writes for now; an error of the set or of our rights would come
- * again. */
+/* True when the server takes no writes for now: uses wait in the workers' rings until it does. An
+ * error of the set or of our rights would come again. */
 static bool
-passes(struct slice why)
+takes_no_writes(struct slice why)
 {
 	return slice_starts_with(why, SLICE("OOM ")) || slice_starts_with(why, SLICE("MISCONF ")) ||
 	       slice_starts_with(why, SLICE("NOREPLICAS "));
@@ -20,20 +20,23 @@ read_written(struct operation *operation, const redisReply *reply)
 {
 	struct store *store = operation->store;
 	struct slice why = redis_text(reply);
+	enum store_result result = STORE_BROKEN;
 	long long code;
 
-	if (reply_is_integer(reply, &code)) {
-		store->uses_refused = false;
-		store_tell(operation, STORE_OK, NULL);
-		return;
-	}
-	if (!store->uses_refused)
+	if (reply_is_integer(reply, &code))
+		result = STORE_OK;
+	else if (takes_no_writes(why))
+		result = STORE_UNAVAILABLE;
+	if (result != store->uses_result && result != STORE_OK)
 		log_warning(&store->log,
-		    "the store does not take the last uses of tokens and jobs (%sused), so "
-		    "last_used_at and last_request_at stay as they are: %.*s",
+		    result == STORE_BROKEN
+			? "the store does not take the last uses of tokens and jobs (%sused), so "
+			  "last_used_at and last_request_at stay as they are: %.*s"
+			: "the store takes no writes, so the last uses of tokens and jobs (%sused) "
+			  "wait until it does: %.*s",
 		    store->prefix, (int)why.len, why.at);
-	store->uses_refused = true;
-	store_tell(operation, passes(why) ? STORE_UNAVAILABLE : STORE_BROKEN, NULL);
+	store->uses_result = result;
+	store_tell(operation, result, NULL);
 }
 
 void

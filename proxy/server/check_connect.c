@@ -35,13 +35,13 @@ struct inquiry {
 static bool
 connects(int family, const struct sockaddr *address, socklen_t len)
 {
-	const struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
+	const struct timeval timeout = {.tv_sec = PATIENCE_MS / 1000};
 	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0), error;
 	bool up;
 
 	if (fd < 0)
 		return false;
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
 	up = connect(fd, address, len) == 0;
 	error = errno == EINPROGRESS ? ETIMEDOUT : errno;
 	close(fd);

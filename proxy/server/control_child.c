@@ -84,7 +84,7 @@ control_hands_over(void *ctx)
 }
 
 static bool
-control_stops(void *ctx)
+control_drains(void *ctx)
 {
 	const struct supervisor *supervisor = ctx;
 
@@ -159,7 +159,7 @@ control_setup_of(struct supervisor *supervisor)
 	    .uses_take = control_uses_take,
 	    .hands_over = control_hands_over,
 	    .allows = control_allows,
-	    .stops = control_stops,
+	    .drains = control_drains,
 	    .workers = control_workers,
 	};
 

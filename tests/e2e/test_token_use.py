@@ -168,13 +168,13 @@ def test_a_key_of_another_type(gateways, make_folder):
         eventually(warnings, "the warning")
     server.client.delete(USED)
     use_until(gateway, there, job, lambda: server.client.zcard(USED) > 0, "a use")
-    assert len(warnings()) == 1 and "WRONGTYPE" in warnings()[0]
+    assert len(warnings()) == 1 and "stay as they are: WRONGTYPE" in warnings()[0]
     assert "the store refuses" not in gateway.program.log()
     server.stop()
 
 
 def test_a_full_store(gateways, make_folder):
-    """Uses wait until it takes them again. The log says so once."""
+    """Uses wait until it takes writes again. The log says so once."""
     server = RedisServer(make_folder("redis")).start()
     gateway = gateways.start(store_url=server.url)
     there = Records(server.client)
@@ -187,7 +187,7 @@ def test_a_full_store(gateways, make_folder):
     server.client.config_set("maxmemory", "0")
     for token in tokens:
         eventually(lambda: minute_of(there, token), "the use")
-    assert len(warnings()) == 1 and "OOM" in warnings()[0]
+    assert len(warnings()) == 1 and "wait until it does: OOM" in warnings()[0]
     assert "the store refuses" not in gateway.program.log()
     server.stop()
 

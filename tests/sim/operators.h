@@ -164,7 +164,7 @@ bool operators_is_of_job(enum operator_act act);
 
 /* True when the control process had had the time to ask which server was elected last, and was not
  * stopped meanwhile. */
-bool operators_knew_better(const struct world *world, uint64_t at_ns);
+bool operators_knew_primary(const struct world *world, uint64_t at_ns);
 
 void operators_script_begins(void *ctx, struct redis *redis);
 void operators_script_changed(void *ctx, struct redis *redis);

@@ -127,7 +127,7 @@ judge_written(struct world *world)
 		member_of(&noted->use, member);
 		if (noted->ns <= world->control.spawned_ns ||
 		    noted->ns <= world->store.emptied_ns ||
-		    (world->store.elected_ns > 0 && !operators_knew_better(world, noted->ns)) ||
+		    (world->store.elected_ns > 0 && !operators_knew_primary(world, noted->ns)) ||
 		    !stayed(world, member, noted->ns))
 			continue;
 		field = set != NULL ? redis_field_find(set, member) : NULL;

@@ -88,7 +88,7 @@ was_written(const struct redis *redis, const char *name)
 #define PACKETS_NS (200 * (uint64_t)NS_PER_MS)
 
 bool
-operators_knew_better(const struct world *world, uint64_t at_ns)
+operators_knew_primary(const struct world *world, uint64_t at_ns)
 {
 	const struct store_tuning *tuning = &world->scenario.tuning.store;
 	uint64_t asked_ns = (tuning->election_ms + tuning->election_deadline_ms) * NS_PER_MS;
@@ -120,7 +120,7 @@ note_change(struct operators *operators, unsigned record, struct redis *redis)
 		    world, "call %d changed %s %u after it had been answered", owner, kind, index);
 	if ((*bits & 1u << index) != 0)
 		judge_violation(world, "call %d changed %s %u twice", owner, kind, index);
-	if (redis != store_primary(&world->store) && operators_knew_better(world, call->begun_ns))
+	if (redis != store_primary(&world->store) && operators_knew_primary(world, call->begun_ns))
 		judge_violation(world,
 		    "call %d changed %s %u at a server that was no longer the primary", owner, kind,
 		    index);

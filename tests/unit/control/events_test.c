@@ -284,7 +284,7 @@ all_end_with_the_gateway(void **state)
 }
 
 static bool
-stops(void *ctx)
+drains(void *ctx)
 {
 	(void)ctx;
 	return true;
@@ -296,12 +296,12 @@ all_end_when_the_gateway_is_told_to(void **state)
 {
 	(void)state;
 	listen_to(reader_of(id_of(1), NULL));
-	control_setup.stops = stops;
+	control_setup.drains = drains;
 	tick();
 	assert_null(listened);
 	assert_int_equal(status, 503);
 	assert_null(reader_of(NULL, NULL));
-	control_setup.stops = NULL;
+	control_setup.drains = NULL;
 	assert_int_equal(status, 503);
 	assert_non_null(strstr(last, "shutting down: read the events again"));
 }

@@ -113,9 +113,9 @@ count(const struct world *world, const char *words)
 static void
 turn(struct world *world)
 {
-	const struct timeval patience = {.tv_sec = 10};
+	const struct timeval timeout = {.tv_sec = 10};
 
-	event_base_loopexit(world->base, &patience);
+	event_base_loopexit(world->base, &timeout);
 	event_base_loop(world->base, EVLOOP_ONCE);
 }
 
