@@ -46,9 +46,10 @@ struct control_setup {
 	bool (*hands_over)(void *ctx);
 	/*
 	 * True when the URL in a job's record may lead to this address, an Internet or a Unix
-	 * socket's. NULL: true.
+	 * socket's. path holds the latter's path (socket_path.h); -1 for others, or when it could
+	 * not be opened. NULL: true.
 	 */
-	bool (*allows)(void *ctx, const struct sockaddr *address);
+	bool (*allows)(void *ctx, const struct sockaddr *address, int path);
 	/*
 	 * True once the gateway has been told to end. Workers end before this process does, and
 	 * would wait for readers of events. NULL: false.

@@ -9,8 +9,10 @@
 #include <unistd.h>
 
 #include "jobgate/clock.h"
+#include "jobgate/socket_path.h"
 
-#define FAILURES_TOLD 2 /* in a row: one may be a restart */
+#define FAILURES_TOLD 2	 /* in a row: one may be a restart */
+#define NOT_ALLOWED (-1) /* no errno has this value */
 
 struct backend {
 	struct slice text; /* of the URL */
@@ -140,43 +142,73 @@ on_connected(evutil_socket_t fd, short what, void *ctx)
 	try_addresses(reach);
 }
 
-/* Begin to connect. False when that fails at once; then errno says why. */
 static bool
-begin(struct job_reach *reach, const struct address *address)
+is_allowed(const struct job_reach *reach, const struct sockaddr *to, int path)
 {
-	const struct sockaddr *to = (const struct sockaddr *)&address->storage;
+	const struct job_reach_options *options = &reach->options;
+
+	return options->allows == NULL || options->allows(options->ctx, to, path);
+}
+
+/* Begin to connect: 0, or the errno with which it failed at once. */
+static int
+begin(struct job_reach *reach, const struct sockaddr *to, socklen_t len)
+{
 	uint64_t share_ms = reach->options.connect_ms / reach->resolved.count;
 	const struct timeval timeout = {
 	    .tv_sec = (time_t)(share_ms / 1000), .tv_usec = (suseconds_t)(share_ms % 1000 * 1000)};
 
 	reach->fd = socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (reach->fd < 0)
-		return false;
+		return errno;
 	/* EAGAIN: a Unix socket whose queue is full, so there is a server. */
-	if (connect(reach->fd, to, address->len) != 0 && errno != EINPROGRESS && errno != EAGAIN)
-		return false;
+	if (connect(reach->fd, to, len) != 0 && errno != EINPROGRESS && errno != EAGAIN)
+		return errno;
 	reach->event = event_new(reach->options.base, reach->fd, EV_WRITE, on_connected, reach);
 	if (reach->event != NULL && event_add(reach->event, &timeout) == 0)
-		return true;
-	errno = ENOMEM;
-	return false;
+		return 0;
+	return ENOMEM;
+}
+
+/* As begin, or NOT_ALLOWED. The path is held open from the check to the connect. */
+static int
+begin_path(struct job_reach *reach, const struct sockaddr_un *to)
+{
+	int path = jg_socket_path_open(to->sun_path), error = errno;
+
+	if (!is_allowed(reach, (const struct sockaddr *)to, path)) {
+		error = NOT_ALLOWED;
+	} else if (path >= 0) {
+		const struct sockaddr_un held = jg_socket_path_address(path);
+
+		error = begin(reach, (const struct sockaddr *)&held, sizeof(held));
+	}
+	if (path >= 0)
+		close(path);
+	return error;
+}
+
+static int
+begin_allowed(struct job_reach *reach, const struct address *address)
+{
+	const struct sockaddr *to = (const struct sockaddr *)&address->storage;
+
+	if (to->sa_family == AF_UNIX)
+		return begin_path(reach, (const struct sockaddr_un *)&address->storage);
+	return is_allowed(reach, to, -1) ? begin(reach, to, address->len) : NOT_ALLOWED;
 }
 
 static void
 try_addresses(struct job_reach *reach)
 {
 	while (reach->next < reach->resolved.count) {
-		const struct address *address = &reach->resolved.addresses[reach->next++];
-		const struct sockaddr *to = (const struct sockaddr *)&address->storage;
+		int error = begin_allowed(reach, &reach->resolved.addresses[reach->next++]);
 
-		if (reach->options.allows != NULL &&
-		    !reach->options.allows(reach->options.ctx, to)) {
-			reach->why = "no job's URL may lead to its address (see backends.allow)";
-			continue;
-		}
-		if (begin(reach, address))
+		if (error == 0)
 			return;
-		reach->why = strerror(errno);
+		reach->why = error == NOT_ALLOWED
+				 ? "no job's URL may lead to its address (see backends.allow)"
+				 : strerror(error);
 		stop(reach);
 	}
 	fail(reach);

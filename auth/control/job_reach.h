@@ -23,8 +23,11 @@ struct job_reach_options {
 	const char *remedy; /* how its URL is corrected, such as "correct jobs.fixed_url" */
 	uint64_t start_ms;  /* failures are not logged within it: the job may be starting */
 	uint64_t pause_ms, again_ms, connect_ms;
-	/* False for an address to which no connection may be made; NULL: there is none. */
-	bool (*allows)(void *ctx, const struct sockaddr *address);
+	/*
+	 * False for an address to which no connection may be made; NULL: there is none. path as for
+	 * `allows` of control.h.
+	 */
+	bool (*allows)(void *ctx, const struct sockaddr *address, int path);
 	void *ctx;
 };
 

@@ -3,12 +3,11 @@
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 #include "auth/control/control.h"
 #include "jobgate/check.h"
 #include "jobgate/clock.h"
+#include "jobgate/socket_path.h"
 #include "limits/usage.h"
 #include "net/guard.h"
 #include "net/resolve.h"
@@ -103,23 +102,8 @@ control_workers(void *ctx)
 	return count;
 }
 
-/* As in workers: a socket of the gateway's own must not be reached through a job's URL. */
 static bool
-is_own_socket(const struct supervisor *supervisor, const char *path)
-{
-	struct stat target, own;
-
-	if (stat(path, &target) != 0)
-		return false; /* the connect fails, too */
-	for (const char *const *at = supervisor->own_sockets; at != NULL && *at != NULL; at++)
-		if (stat(*at, &own) == 0 && own.st_dev == target.st_dev &&
-		    own.st_ino == target.st_ino)
-			return true;
-	return false;
-}
-
-static bool
-control_allows(void *ctx, const struct sockaddr *address)
+control_allows(void *ctx, const struct sockaddr *address, int path)
 {
 	const struct supervisor *supervisor = ctx;
 	const struct control_settings *settings = &supervisor->config->control.process;
@@ -133,10 +117,11 @@ control_allows(void *ctx, const struct sockaddr *address)
 	    .own_count = supervisor->listeners.count,
 	};
 
-	/* A socket on this machine is treated as loopback is. */
+	/* As in workers: a socket on this machine is treated as loopback is, and one of the
+	 * gateway's own must not be reached. What cannot be opened is not connected to, either. */
 	if (address->sa_family == AF_UNIX)
 		return settings->reach_loopback &&
-		       !is_own_socket(supervisor, ((const struct sockaddr_un *)address)->sun_path);
+		       (path < 0 || !jg_socket_path_is_one_of(path, supervisor->own_sockets));
 	return guard_judge(&rules, address) == GUARD_ALLOW;
 }
 

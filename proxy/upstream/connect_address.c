@@ -2,13 +2,12 @@
 #include "upstream/connect_address.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "jobgate/socket_path.h"
 
 /* A socket; idle connections give way to it. -1: there is none. */
 static int
@@ -57,21 +56,6 @@ open_socket(struct backend *backend, const struct sockaddr *address, socklen_t l
 	return CONNECT_STARTED;
 }
 
-/* A socket of the gateway's own must not be reached through a job's URL. */
-static bool
-socket_is_own(const char *const *own_sockets, int fd)
-{
-	struct stat target, own;
-
-	if (fstat(fd, &target) != 0)
-		return true;
-	for (const char *const *at = own_sockets; at != NULL && *at != NULL; at++)
-		if (stat(*at, &own) == 0 && own.st_dev == target.st_dev &&
-		    own.st_ino == target.st_ino)
-			return true;
-	return false;
-}
-
 static enum connect_result
 open_unix(struct backend *backend, struct conn *conn, void (*ready)(struct conn *conn))
 {
@@ -86,17 +70,15 @@ open_unix(struct backend *backend, struct conn *conn, void (*ready)(struct conn 
 	/* A socket on this machine is treated as loopback is. */
 	if (backend->source == BACKEND_OF_RECORD && !options->guard.allow_loopback)
 		return CONNECT_NOT_ALLOWED;
-	/*
-	 * The path is held open, and the connection goes to what is held: another process may
-	 * change what the path leads to between the check and the connect.
-	 */
-	fd = open(address.sun_path, O_PATH | O_CLOEXEC);
+	fd = jg_socket_path_open(address.sun_path);
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && options->make_room(options->ctx))
-		fd = open(address.sun_path, O_PATH | O_CLOEXEC);
+		fd = jg_socket_path_open(address.sun_path);
 	if (fd < 0)
 		return errno == EMFILE || errno == ENFILE ? CONNECT_NO_SOCKET : CONNECT_FAILED;
-	if (backend->source == BACKEND_OF_CONTROL || !socket_is_own(options->own_sockets, fd)) {
-		snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d", fd);
+	/* A socket of the gateway's own must not be reached through a job's URL. */
+	if (backend->source == BACKEND_OF_CONTROL ||
+	    !jg_socket_path_is_one_of(fd, options->own_sockets)) {
+		address = jg_socket_path_address(fd);
 		result =
 		    open_socket(backend, (struct sockaddr *)&address, sizeof(address), conn, ready);
 	}

@@ -185,23 +185,35 @@ each_replica_is_told_of(void **state)
 	close(none);
 }
 
+/* A Unix socket that listens at this path. */
+static int
+listen_at(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	unlink(path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(fd, 100), 0);
+	return fd;
+}
+
 static void
 one_that_listens_is_not_told_of(void **state)
 {
 	struct world *world = *state;
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	char text[160];
-	int server = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	char path[64], text[160];
+	int server;
 
-	snprintf(address.sun_path, sizeof(address.sun_path), "/tmp/job_reach_%d", (int)getpid());
-	unlink(address.sun_path);
-	assert_int_equal(bind(server, (struct sockaddr *)&address, sizeof(address)), 0);
+	snprintf(path, sizeof(path), "/tmp/job_reach_%d", (int)getpid());
+	server = listen_at(path);
 	assert_int_equal(listen(server, 0), 0);
-	snprintf(text, sizeof(text), "unix:%s", address.sun_path);
+	snprintf(text, sizeof(text), "unix:%s", path);
 	begin(world, text);
 	wait_for_connections(world, server, 5);
 	assert_int_equal(world->len, 0);
-	unlink(address.sun_path);
+	unlink(path);
 	close(server);
 }
 
@@ -247,10 +259,11 @@ a_name_without_address(void **state)
 }
 
 static bool
-allows_none(void *ctx, const struct sockaddr *address)
+allows_none(void *ctx, const struct sockaddr *address, int path)
 {
 	struct world *world = ctx;
 
+	assert_int_equal(path, -1);
 	assert_int_equal(address->sa_family, world->refused_family);
 	world->judged++;
 	return false;
@@ -287,6 +300,45 @@ a_refused_socket_is_not_connected_to(void **state)
 	assert_int_equal(world->judged, 2);
 }
 
+/* The first time, after the check, another process puts a socket in the place of this one. */
+static bool
+allows_once_and_replaces(void *ctx, const struct sockaddr *address, int path)
+{
+	const char *at = ((const struct sockaddr_un *)address)->sun_path;
+	struct world *world = ctx;
+	char other[128];
+
+	assert_true(path >= 0);
+	if (world->judged++ > 0)
+		return false;
+	snprintf(other, sizeof(other), "%s.other", at);
+	assert_int_equal(rename(other, at), 0);
+	return true;
+}
+
+static void
+what_was_checked_is_connected_to(void **state)
+{
+	struct world *world = *state;
+	char path[64], other[80], text[160];
+	int checked, replaced;
+
+	snprintf(path, sizeof(path), "/tmp/job_reach_%d", (int)getpid());
+	snprintf(other, sizeof(other), "%s.other", path);
+	checked = listen_at(path);
+	replaced = listen_at(other);
+	world->options.allows = allows_once_and_replaces;
+	world->options.ctx = world;
+	snprintf(text, sizeof(text), "unix:%s", path);
+	begin(world, text);
+	wait_for(world, "no job's URL may lead to its address");
+	assert_int_equal(accept(replaced, NULL, NULL), -1);
+	wait_for_connections(world, checked, 1);
+	unlink(path);
+	close(checked);
+	close(replaced);
+}
+
 int
 main(void)
 {
@@ -298,6 +350,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(a_name_without_address, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_refused_address_is_not_connected_to, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_refused_socket_is_not_connected_to, setup, teardown),
+	    cmocka_unit_test_setup_teardown(what_was_checked_is_connected_to, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
