@@ -1,4 +1,9 @@
-/* slots.h - a slab allocator for many small blocks, each at the beginning of a cache line. */
+/*
+ * slots.h - a slab allocator for the records of the cache: millions of blocks of one size, each at
+ * the beginning of a cache line, in huge pages, so that a look-up misses fewer caches and no block
+ * has the allocator's overhead. proxy/net/slab.h is for objects of connections, whose memory goes
+ * back when there are fewer of them; here it stays.
+ */
 #ifndef JOBGATE_AUTH_SLOTS_H
 #define JOBGATE_AUTH_SLOTS_H
 

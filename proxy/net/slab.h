@@ -1,4 +1,8 @@
-/* slab.h - objects of one size, kept for reuse. */
+/*
+ * slab.h - objects of one size, kept for reuse, each from the allocator: what a flood of clients
+ * took goes back to it when they are gone. The record cache has another one (auth/slots.h), whose
+ * blocks lie side by side in huge pages and never go back.
+ */
 #ifndef JOBGATE_SLAB_H
 #define JOBGATE_SLAB_H
 
