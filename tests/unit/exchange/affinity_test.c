@@ -49,14 +49,6 @@ begin(void)
 	world_turn(&world);
 }
 
-static void
-finish(void)
-{
-	answer(CONTENT_NONE);
-	TELL(content_end, NULL);
-	world_turn(&world);
-}
-
 /* A whole exchange; the index of its replica. The answer's Set-Cookie is in world.client.fields. */
 static size_t
 ask(void)

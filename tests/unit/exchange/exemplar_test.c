@@ -15,14 +15,6 @@ ask_traced(bool with_token)
 	world_turn(&world);
 }
 
-static void
-finish(void)
-{
-	answer(CONTENT_NONE);
-	TELL(content_end, NULL);
-	world_turn(&world);
-}
-
 /* How many buckets have one. */
 static unsigned
 exemplars(void)

@@ -1,52 +1,8 @@
 /* grpc_test.c - a gRPC call between a fake client and a fake backend: local replies, deadlines, and
  * answers that end early. */
-#include "exchange_world.h"
+#include "relay_world.h"
 
-static struct world world;
 static char fields[512];
-
-static int
-setup(void **state)
-{
-	(void)state;
-	world_open(&world);
-	world_know(&world);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	world_close(&world);
-	return 0;
-}
-
-static struct fake_upstream *
-upstream(void)
-{
-	assert_true(fake_pool.acquires > 0);
-	return &fake_pool.given[fake_pool.acquires - 1];
-}
-
-#define TELL(what, ...) \
-	upstream()->upstream.user->ops->what(upstream()->upstream.user, ##__VA_ARGS__)
-
-/* Let time pass, in which the store is seen to work. */
-static void
-pass(uint64_t ms)
-{
-	uint64_t until_ms = world_now(&world) + ms, now_ms;
-
-	while ((now_ms = world_now(&world)) < until_ms) {
-		uint64_t step = until_ms - now_ms;
-
-		if (step > STALENESS / 2)
-			step = STALENESS / 2;
-		jg_directory_good(world.store.directory, now_ms + step);
-		world_pass(&world, step);
-	}
-}
 
 /* A call over HTTP/2 with these fields and a token, or without. */
 static void
@@ -84,7 +40,7 @@ begin_stream(const char *more)
 }
 
 static void
-push(struct slice data)
+push_bytes(struct slice data)
 {
 	assert_int_equal(TELL(content, data), data.len);
 }
@@ -312,10 +268,10 @@ a_deadline_that_passes_in_a_stream(void **state)
 	(void)state;
 	begin_stream(TYPE "grpc-timeout: 20S\n");
 	for (int i = 0; i < 9; i++) {
-		push(MESSAGE);
+		push_bytes(MESSAGE);
 		pass(2000);
 	}
-	push(MESSAGE);
+	push_bytes(MESSAGE);
 	assert_int_equal(world.client.ends, 0);
 	pass(3000);
 	ASSERT_ENDED_WITH(END_TOLD,
@@ -329,7 +285,7 @@ a_deadline_within_a_message_cuts_it(void **state)
 {
 	(void)state;
 	begin_stream(TYPE "grpc-timeout: 1S\n");
-	push(HALF_MESSAGE);
+	push_bytes(HALF_MESSAGE);
 	pass(1100);
 	assert_int_equal(world.client.end, END_CUT);
 	assert_int_equal(world.client.content_ends, 0);
@@ -365,7 +321,7 @@ a_complete_answer_passes(void **state)
 
 	(void)state;
 	begin_stream(TYPE);
-	push(MESSAGE);
+	push_bytes(MESSAGE);
 	exchange_content_end(world.exchange, NULL);
 	TELL(content_end, &(struct fields){items, 1});
 	ASSERT_ENDED_WITH(END_COMPLETE, "grpc-status: 0\n");
@@ -379,7 +335,7 @@ a_revoked_token_ends_a_stream_between_messages(void **state)
 	(void)state;
 	begin_stream(TYPE);
 	exchange_content_end(world.exchange, NULL);
-	push(MESSAGE);
+	push_bytes(MESSAGE);
 	delete_token();
 	ASSERT_ENDED_WITH(END_TOLD, "grpc-status: 16\ngrpc-message: access has been revoked\n");
 	assert_int_equal(upstream()->released, 0);
@@ -402,8 +358,8 @@ a_revoked_token_cuts_a_message(void **state)
 {
 	(void)state;
 	begin_stream(TYPE);
-	push(MESSAGE);
-	push(HALF_MESSAGE);
+	push_bytes(MESSAGE);
+	push_bytes(HALF_MESSAGE);
 	delete_token();
 	assert_int_equal(world.client.end, END_REVOKED);
 	assert_int_equal(world.client.content_ends, 0);
@@ -427,7 +383,7 @@ a_backend_that_fails_between_messages(void **state)
 {
 	(void)state;
 	begin_stream(TYPE);
-	push(MESSAGE);
+	push_bytes(MESSAGE);
 	TELL(failed, UPSTREAM_BROKEN, REPEAT_NOT);
 	ASSERT_ENDED_WITH(END_TOLD,
 	    "grpc-status: 14\ngrpc-message: The job closed the connection before it "
@@ -439,7 +395,7 @@ a_backend_that_fails_within_a_message(void **state)
 {
 	(void)state;
 	begin_stream(TYPE);
-	push(HALF_MESSAGE);
+	push_bytes(HALF_MESSAGE);
 	TELL(failed, UPSTREAM_BROKEN, REPEAT_NOT);
 	assert_int_equal(world.client.end, END_CUT);
 	assert_int_equal(world.client.content_ends, 0);
@@ -450,7 +406,7 @@ the_end_of_the_drain_time(void **state)
 {
 	(void)state;
 	begin_stream(TYPE);
-	push(MESSAGE);
+	push_bytes(MESSAGE);
 	exchange_shutdown(world.exchange);
 	ASSERT_ENDED_WITH(END_TOLD, "grpc-status: 14\ngrpc-message: the gateway stops\n");
 	memset(&fake_pool, 0, sizeof(fake_pool));
@@ -464,8 +420,6 @@ the_end_of_the_drain_time(void **state)
 	exchange_shutdown(world.exchange);
 	assert_int_equal(world.client.end, END_UNPROCESSED);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
 main(void)

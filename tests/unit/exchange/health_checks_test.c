@@ -65,7 +65,7 @@ forget_upstreams(void)
 
 /* Time passes, and pushes of the store are known to arrive. */
 static void
-pass(uint64_t ms)
+pass_with_turns(uint64_t ms)
 {
 	for (uint64_t step; ms > 0; ms -= step) {
 		step = ms < 500 ? ms : 500;
@@ -80,7 +80,7 @@ static void
 expect_checks(uint64_t ms, unsigned count)
 {
 	forget_upstreams();
-	pass(ms);
+	pass_with_turns(ms);
 	assert_int_equal(fake_pool.acquires, count);
 }
 
@@ -178,7 +178,7 @@ a_job_that_is_not_used_is_not_checked(void **state)
 	(void)state;
 	ask();
 	for (uint64_t ms = 0; ms <= HEALTH_LINGER_MS; ms += 1000) {
-		pass(1000);
+		pass_with_turns(1000);
 		for (unsigned i = 0; i < fake_pool.acquires; i++)
 			if (fake_pool.given[i].begun > fake_pool.given[i].released)
 				answer_check(i, 200);

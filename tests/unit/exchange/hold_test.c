@@ -225,52 +225,56 @@ a_token_that_does_not_count_any_more_is_not_named(void **state)
 	assert_memory_equal(world.exchange->token_id, nothing, TOKEN_ID_LEN);
 }
 
-/* Others of the token may run while it is held, or runs, as a stranger. */
-static void
-a_request_that_becomes_public_gives_its_permit_back(void **state)
+/* From now on the limits of tokens count, in this table. */
+static struct limit_table *
+count_limits(void)
 {
 	static const uint64_t key[2] = {1, 2};
 	struct exchange_options *options = &world.context->options;
-	struct record *token = token_record(world.token, 1, NULL);
 
-	(void)state;
 	options->limit_table = limit_table_new(8, key);
 	options->limit_owner = 1;
 	options->limits.gateways = 1;
 	assert_non_null(options->limit_table);
+	return options->limit_table;
+}
+
+/* Others of the token may run while it is held, or runs, as a stranger. */
+static void
+a_request_that_becomes_public_gives_its_permit_back(void **state)
+{
+	struct record *token = token_record(world.token, 1, NULL);
+	struct limit_table *table = count_limits();
+
+	(void)state;
 	token->token.limits.concurrency = 1;
 	world_get(&world);
 	world_reply(&world, RECORD_TOKEN, token);
 	world_reply(&world, RECORD_JOB, job_record(0, NULL));
 	ASSERT_WAITS(&world);
-	assert_int_equal(limit_table_permits(options->limit_table), 1);
+	assert_int_equal(limit_table_permits(table), 1);
 	world_change(&world, RECORD_TOKEN);
 	world_change(&world, RECORD_JOB);
 	world_turn(&world);
 	know_public();
 	ASSERT_WAITS(&world);
 	assert_true(exchange_is_public(world.exchange));
-	assert_int_equal(limit_table_permits(options->limit_table), 0);
+	assert_int_equal(limit_table_permits(table), 0);
 	exchange_shutdown(world.exchange);
 	world_turn(&world);
-	limit_table_free(options->limit_table);
-	options->limit_table = NULL;
+	limit_table_free(table);
+	world.context->options.limit_table = NULL;
 }
 
 /* It was held as a stranger's; its token counts since the job is not public any more. */
 static void
 a_request_that_was_public_is_counted(void **state)
 {
-	static const uint64_t key[2] = {1, 2};
 	const struct question question = {"POST", JOB ".jobs.test", "/path", "?q", world.bearer};
-	struct exchange_options *options = &world.context->options;
 	struct record *token = token_record(world.token, 1, NULL);
+	struct limit_table *table = count_limits();
 
 	(void)state;
-	options->limit_table = limit_table_new(8, key);
-	options->limit_owner = 1;
-	options->limits.gateways = 1;
-	assert_non_null(options->limit_table);
 	token->token.limits.rate = 1;
 	token->token.limits.burst = 1;
 	world_get(&world);
@@ -287,8 +291,8 @@ a_request_that_was_public_is_counted(void **state)
 	exchange_shutdown(world.exchange);
 	world_ask(&world, &question);
 	ASSERT_REFUSED(&world, 429);
-	limit_table_free(options->limit_table);
-	options->limit_table = NULL;
+	limit_table_free(table);
+	world.context->options.limit_table = NULL;
 }
 
 static struct session_event told;

@@ -2,22 +2,6 @@
  */
 #include "relay_world.h"
 
-/* Let time pass, in which the store is seen to work. */
-static void
-pass(uint64_t ms)
-{
-	uint64_t until_ms = world_now(&world) + ms, now_ms;
-
-	while ((now_ms = world_now(&world)) < until_ms) {
-		uint64_t step = until_ms - now_ms;
-
-		if (step > STALENESS / 2)
-			step = STALENESS / 2;
-		jg_directory_good(world.store.directory, now_ms + step);
-		world_pass(&world, step);
-	}
-}
-
 /* ---- answer complete ---- */
 
 static void

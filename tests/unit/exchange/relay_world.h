@@ -73,6 +73,31 @@ answer(enum content content)
 	assert_non_null(strstr(world.client.fields, "Via: 1.1 jobgate\n"));
 }
 
+/* Let time pass, in which the store is seen to work. */
+static inline void
+pass(uint64_t ms)
+{
+	uint64_t until_ms = world_now(&world) + ms, now_ms;
+
+	while ((now_ms = world_now(&world)) < until_ms) {
+		uint64_t step = until_ms - now_ms;
+
+		if (step > STALENESS / 2)
+			step = STALENESS / 2;
+		jg_directory_good(world.store.directory, now_ms + step);
+		world_pass(&world, step);
+	}
+}
+
+/* The answer comes without content, and the exchange ends. */
+static inline void
+finish(void)
+{
+	answer(CONTENT_NONE);
+	TELL(content_end, NULL);
+	world_turn(&world);
+}
+
 static inline void
 open_tunnel(const char *protocol)
 {

@@ -2,26 +2,7 @@
  * tunnel_only_test.c - requests whose client takes any success for an open tunnel (RFC 8441): it
  * gets no success unless there is a tunnel.
  */
-#include "exchange_world.h"
-
-static struct world world;
-
-static int
-setup(void **state)
-{
-	(void)state;
-	world_open(&world);
-	world_know(&world);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	world_close(&world);
-	return 0;
-}
+#include "relay_world.h"
 
 static struct question
 websocket_at(const char *path)
@@ -42,7 +23,7 @@ ask(const struct question *question)
 }
 
 static void
-answer(unsigned status)
+answer_with(unsigned status)
 {
 	static struct field items[HEAD_FIELDS_MAX];
 	struct upstream_user *user = fake_pool.given[0].upstream.user;
@@ -62,7 +43,7 @@ a_tunnel(void **state)
 	(void)state;
 	ask(&question);
 	ASSERT_SENT(&world, "GET 192.0.2.1:8000 /path  websocket");
-	answer(101);
+	answer_with(101);
 	assert_true(world.client.tunnel);
 	assert_int_equal(world.client.ends, 0);
 }
@@ -77,7 +58,7 @@ success_without_a_tunnel(void **state)
 	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
 		fake_pool = (struct fake_pool){0};
 		ask(&question);
-		answer(statuses[i]);
+		answer_with(statuses[i]);
 		assert_int_equal(world.client.status, 502);
 		assert_int_equal(world.client.answers, 1);
 		assert_int_equal(world.client.end, END_COMPLETE);
@@ -99,7 +80,7 @@ refusals_pass(void **state)
 		fake_pool = (struct fake_pool){0};
 		ask(&question);
 		user = fake_pool.given[0].upstream.user;
-		answer(statuses[i]);
+		answer_with(statuses[i]);
 		assert_int_equal(user->ops->content(user, SLICE("no")), 2);
 		user->ops->content_end(user, NULL);
 		assert_int_equal(world.client.status, statuses[i]);
@@ -123,7 +104,7 @@ upgrades_that_are_not_allowed(void **state)
 	question.http2 = false;
 	ask(&question);
 	ASSERT_SENT(&world, "GET 192.0.2.1:8000 /path  ");
-	answer(200);
+	answer_with(200);
 	assert_int_equal(world.client.status, 200);
 }
 
@@ -173,8 +154,6 @@ decisions_for_other_proxies(void **state)
 	ask(&question);
 	ASSERT_REFUSED(&world, 200);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
 main(void)

@@ -41,31 +41,21 @@ on_missed(void *ctx)
 	misses++;
 }
 
-static void
-start_server(struct world *world)
-{
-	world->redis = redis_spawn(world->folder,
-	    (const char *const[]){"--port", "0", "--unixsocket", world->socket, NULL});
-	world->admin = redis_wait(world->socket);
-}
-
 static int
 setup(void **state)
 {
-	struct world *world = world_new();
+	struct world *world;
 
+	setup_at_socket(state);
+	world = *state;
 	ups = downs = misses = 0;
 	told[0] = '\0';
-	snprintf(world->url, sizeof(world->url), "unix:%s", world->socket);
-	start_server(world);
-	world_connect(world, "jobgate:");
 	feed = store_feed_new(world->store,
 	    &(struct store_feed_handlers){world, on_changed, on_up, on_down, on_missed});
 	assert_non_null(feed);
 	assert_true(ups == 0 && !store_feed_is_up(feed)); /* not from within store_feed_new */
 	RUN_UNTIL(&world->turner, store_feed_is_up(feed));
 	assert_int_equal(ups, 1);
-	*state = world;
 	return 0;
 }
 

@@ -8,20 +8,6 @@
 
 static const unsigned char caller_hash[TOKEN_HASH_LEN] = {[TOKEN_HASH_LEN - 1] = 0xab};
 
-static int
-setup(void **state)
-{
-	struct world *world = world_new();
-
-	snprintf(world->url, sizeof(world->url), "unix:%s", world->socket);
-	world->redis = redis_spawn(world->folder,
-	    (const char *const[]){"--port", "0", "--unixsocket", world->socket, NULL});
-	world->admin = redis_wait(world->socket);
-	world_connect(world, "jobgate:");
-	*state = world;
-	return 0;
-}
-
 /* The records that are changed, as they are at the beginning. */
 static void
 put_records(struct world *world)
@@ -163,9 +149,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(a_revoked_caller_changes_nothing, setup, teardown),
-	    cmocka_unit_test_setup_teardown(other_callers_change, setup, teardown),
-	    cmocka_unit_test_setup_teardown(a_caller_may_end_itself, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		a_revoked_caller_changes_nothing, setup_at_socket, teardown),
+	    cmocka_unit_test_setup_teardown(other_callers_change, setup_at_socket, teardown),
+	    cmocka_unit_test_setup_teardown(a_caller_may_end_itself, setup_at_socket, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,20 +3,6 @@
 
 #define KEY "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
 
-static int
-setup(void **state)
-{
-	struct world *world = world_new();
-
-	snprintf(world->url, sizeof(world->url), "unix:%s", world->socket);
-	world->redis = redis_spawn(world->folder,
-	    (const char *const[]){"--port", "0", "--unixsocket", world->socket, NULL});
-	world->admin = redis_wait(world->socket);
-	world_connect(world, "jobgate:");
-	*state = world;
-	return 0;
-}
-
 static enum store_result
 change(struct world *world, enum store_mint_change what)
 {
@@ -209,7 +195,7 @@ a_loosened_check_is_told(void **state)
 	assert_int_equal(warnings(world), before + 2);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_at_socket, teardown)
 
 int
 main(void)

@@ -66,6 +66,28 @@ world_connect(struct world *world, const char *prefix)
 	RUN_UNTIL(&world->turner, store_has_answered(world));
 }
 
+/* A redis-server of its own at world->socket. */
+static inline void
+start_server(struct world *world)
+{
+	world->redis = redis_spawn(world->folder,
+	    (const char *const[]){"--port", "0", "--unixsocket", world->socket, NULL});
+	world->admin = redis_wait(world->socket);
+}
+
+/* Such a server, and a store that is connected to it. */
+static inline int
+setup_at_socket(void **state)
+{
+	struct world *world = world_new();
+
+	snprintf(world->url, sizeof(world->url), "unix:%s", world->socket);
+	start_server(world);
+	world_connect(world, "jobgate:");
+	*state = world;
+	return 0;
+}
+
 static int
 teardown(void **state)
 {

@@ -119,6 +119,18 @@ expect_none(enum h2_frame_type type)
 	assert_false(find_frame(type, &frame, &payload));
 }
 
+/* No frame of this stream has been sent. */
+static inline void
+expect_none_of(uint32_t stream)
+{
+	struct h2_frame frame = {0};
+	struct slice payload = {0};
+
+	came_at = H2_PREFACE_LEN;
+	while (next_frame(&frame, &payload))
+		assert_true(frame.stream != stream);
+}
+
 static inline void
 expect_reset(uint32_t stream, enum h2_error error)
 {
@@ -285,15 +297,23 @@ open_settled(const struct request *request)
 }
 
 /* A request on a stream of the connection that there is. */
-static inline struct fake_user *
-join_with(const struct request *request)
+/* The user gets a stream of the connection; its request leaves with the next flush. */
+static inline void
+begin_on_shared(struct fake_user *user, const struct request *request)
 {
-	struct fake_user *user = new_user(request);
 	bool up;
 
 	user->upstream = pool_acquire(backend, &user->user, POOL_ANY, POOL_SHARED, &up);
 	assert_true(up);
 	user->upstream->ops->begin(user->upstream, request, SLICE(""));
+}
+
+static inline struct fake_user *
+join_with(const struct request *request)
+{
+	struct fake_user *user = new_user(request);
+
+	begin_on_shared(user, request);
 	user->upstream->ops->flush(user->upstream);
 	world_settle(&world);
 	return user;

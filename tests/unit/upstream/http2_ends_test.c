@@ -26,21 +26,14 @@ what_has_not_left_is_taken_back(void **state)
 {
 	struct fake_user *user = open_settled(&get);
 	struct fake_user *other = new_user(&get);
-	struct h2_frame frame = {0};
-	struct slice payload = {0};
-	bool up;
 
 	(void)state;
-	other->upstream = pool_acquire(backend, &other->user, POOL_ANY, POOL_SHARED, &up);
-	assert_true(up);
-	other->upstream->ops->begin(other->upstream, &get, SLICE(""));
+	begin_on_shared(other, &get);
 	other->upstream->ops->cancel(other->upstream);
 	other->upstream = NULL;
 	world_settle(&world);
 	expect_none(H2_RST_STREAM);
-	came_at = H2_PREFACE_LEN;
-	while (next_frame(&frame, &payload))
-		assert_true(frame.stream != 3);
+	expect_none_of(3);
 	say_head(1, 200, NULL, true);
 	say();
 	assert_int_equal(user->ends, 1);
@@ -63,21 +56,14 @@ static void
 a_request_revoked_during_the_turn_does_not_leave(void **state)
 {
 	struct fake_user *user = open_settled(&get), *other = new_user(&get);
-	struct h2_frame frame = {0};
-	struct slice payload = {0};
-	bool up;
 
 	(void)state;
 	world.on_catch_up = revoke_second;
-	other->upstream = pool_acquire(backend, &other->user, POOL_ANY, POOL_SHARED, &up);
-	assert_true(up);
-	other->upstream->ops->begin(other->upstream, &get, SLICE(""));
+	begin_on_shared(other, &get);
 	say_head(1, 200, NULL, true);
 	say();
 	assert_int_equal(user->ends, 1);
-	came_at = H2_PREFACE_LEN;
-	while (next_frame(&frame, &payload))
-		assert_true(frame.stream != 3);
+	expect_none_of(3);
 	assert_null(other->upstream);
 	world.on_catch_up = NULL;
 }
@@ -89,23 +75,17 @@ a_request_revoked_before_goaway_does_not_leave(void **state)
 	struct fake_user *user = open_settled(&get), *other = new_user(&get);
 	struct h2_frame frame = {0};
 	struct slice payload = {0};
-	bool up, goaway = false;
 
 	(void)state;
 	world.on_catch_up = revoke_second;
-	other->upstream = pool_acquire(backend, &other->user, POOL_ANY, POOL_SHARED, &up);
-	assert_true(up);
-	other->upstream->ops->begin(other->upstream, &get, SLICE(""));
+	begin_on_shared(other, &get);
 	say_head(1, 200, NULL, true);
 	h2_write_window_update(&saying, 0, UINT32_MAX >> 1);
 	say();
 	assert_int_equal(user->heads, 1);
+	expect_none_of(3);
 	came_at = H2_PREFACE_LEN;
-	while (next_frame(&frame, &payload)) {
-		assert_true(frame.stream != 3);
-		goaway = goaway || frame.type == H2_GOAWAY;
-	}
-	assert_true(goaway);
+	assert_true(find_frame(H2_GOAWAY, &frame, &payload));
 	assert_null(other->upstream);
 	world.on_catch_up = NULL;
 }
@@ -132,9 +112,6 @@ nor_does_one_revoked_while_others_take_turns(void **state)
 	    .path = SLICE("/p"),
 	    .content = CONTENT_UNKNOWN};
 	struct fake_user *user = open_with(&post), *other = new_user(&get);
-	struct h2_frame frame = {0};
-	struct slice payload = {0};
-	bool up;
 
 	(void)state;
 	say_settings();
@@ -143,16 +120,12 @@ nor_does_one_revoked_while_others_take_turns(void **state)
 	assert_int_equal(user->upstream->ops->content(user->upstream, SLICE("abc")), 0);
 	world_settle(&world);
 	world.on_catch_up = revoke_after_turn;
-	other->upstream = pool_acquire(backend, &other->user, POOL_ANY, POOL_SHARED, &up);
-	assert_true(up);
-	other->upstream->ops->begin(other->upstream, &get, SLICE(""));
+	begin_on_shared(other, &get);
 	h2_write_window_update(&saying, 1, 100);
 	say();
 	assert_int_equal(user->writable, 1);
 	world.on_catch_up = NULL;
-	came_at = H2_PREFACE_LEN;
-	while (next_frame(&frame, &payload))
-		assert_true(frame.stream != 3);
+	expect_none_of(3);
 	assert_null(other->upstream);
 }
 
@@ -364,21 +337,14 @@ static void
 a_request_of_an_untold_user_does_not_leave(void **state)
 {
 	struct fake_user *user = open_settled(&get), *other = new_user(&get);
-	struct h2_frame frame = {0};
-	struct slice payload = {0};
-	bool up;
 
 	(void)state;
 	world.untold = other->revoked = true;
-	other->upstream = pool_acquire(backend, &other->user, POOL_ANY, POOL_SHARED, &up);
-	assert_true(up);
-	other->upstream->ops->begin(other->upstream, &get, SLICE(""));
+	begin_on_shared(other, &get);
 	say_head(1, 200, NULL, true);
 	say();
 	assert_int_equal(user->ends, 1);
-	came_at = H2_PREFACE_LEN;
-	while (next_frame(&frame, &payload))
-		assert_true(frame.stream != 3);
+	expect_none_of(3);
 	assert_null(other->upstream);
 	world.untold = false;
 }
