@@ -12,6 +12,7 @@
 #include "jobgate/check.h"
 #include "observe/log_runner.h"
 #include "observe/service_log.h"
+#include "server/descriptors.h"
 #include "server/supervisor.h"
 #include "server/worker.h"
 
@@ -131,6 +132,8 @@ run_child(struct supervisor *supervisor, unsigned slot, uint16_t owner, pid_t pa
 		status = service_log != NULL ? control_child_run(supervisor) : 1;
 		break;
 	case CHILD_WORKER:
+		/* Each connection takes two, one of them for its backend. */
+		descriptors_make_room(2 * config->limits.connections + DESCRIPTORS_SPARE);
 		losses = &child_stats(supervisor, slot)->service_log;
 		service_log = service_log_start(&supervisor->log, losses);
 		status = service_log != NULL ? run_worker(supervisor, slot, owner) : 1;

@@ -5,19 +5,15 @@
 
 #include "downstream/http1/server.h"
 #include "downstream/http2/session.h"
+#include "server/descriptors.h"
 #include "server/worker_state.h"
 #include "upstream/http1/client.h"
 #include "upstream/http2/client.h"
 
 /*
- * Descriptors that are kept for everything except connections and listening sockets: Redis,
- * resolver, logs. If there are few descriptors, a third of them.
- */
-#define DESCRIPTORS_SPARE 256
-
-/*
  * How many connections the descriptors are enough for. Each takes two, one of them for its backend.
- * The listening sockets of all workers are open in each of them (orphans.c).
+ * The listening sockets of all workers are open in each of them (orphans.c). If there are few
+ * descriptors, a third of them is kept for everything else.
  */
 static size_t
 connections_fitting(const struct config *config)

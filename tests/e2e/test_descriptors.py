@@ -115,3 +115,12 @@ def test_no_busy_loop(scarce, scene_of):
     before, start = processor_seconds(worker), time.monotonic()
     eventually(lambda: time.monotonic() - start > 2, "two seconds")
     assert processor_seconds(worker) - before < 1
+
+
+def test_worker_has_room_from_the_beginning(gateway):
+    """To make room later, the kernel would keep the worker waiting in the middle of a turn, because it has threads by then."""
+    for line in open(f"/proc/{gateway.workers()[0]}/status", encoding="ascii"):
+        if line.startswith("FDSize:"):
+            assert int(line.split()[1]) >= min(2 * 8192, resource.prlimit(gateway.workers()[0], resource.RLIMIT_NOFILE)[0])
+            return
+    raise AssertionError("no FDSize")
