@@ -4,7 +4,7 @@
 #
 #   tests/analyze.sh                 all steps
 #   tests/analyze.sh tidy fuzz       some of: scripts model cppcheck gcc tidy coverage tsan fuzz
-#   tests/analyze.sh --tally FILE …  write "N N" there instead of printing the last line
+#   tests/analyze.sh --tally FILE …  write "N N" and flaky tests there instead of printing the last line
 #   FUZZ_SECONDS=8                   how long each fuzz target runs
 set -uo pipefail
 
@@ -96,7 +96,7 @@ analyze_coverage() {
 	step "coverage by the unit tests"
 	count configure_and_build coverage || return
 	find build/coverage -name '*.gcda' -delete
-	count quietly ctest --preset coverage -j "$(nproc)" || return
+	unit_tests quietly ctest --preset coverage -j "$(nproc)" || return
 	covered() { gcovr -j "$(nproc)" --root . --object-directory build/coverage "$@"; }
 	echo "all of it:"
 	covered --filter 'auth/' --filter 'proxy/' --print-summary --output "$work/coverage.txt"

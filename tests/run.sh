@@ -9,7 +9,7 @@
 #   tests/run.sh --all          both, and gigabytes through a release build, and a notebook in Chromium
 #   tests/run.sh --unit ROOM    only the unit tests of one room (exchange, net, control, ...), built and run in seconds
 #   tests/run.sh --room ROOM    these, and the end-to-end tests that tests/e2e/rooms.txt lists for the room
-#   tests/run.sh --tally FILE   write "N N" there instead of printing the last line (for .ci/run)
+#   tests/run.sh --tally FILE   write "N N" and the flaky tests there instead of printing the last lines (for .ci/run)
 #   tests/run.sh -- ARGS        ARGS go to pytest, such as -k pipelining
 set -uo pipefail
 
@@ -53,33 +53,6 @@ done
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 
-# "passed failed" of a JUnit file.
-junit_sums() {
-	/usr/bin/python3 - "$1" <<'END'
-import sys
-import xml.etree.ElementTree as tree
-
-root = tree.parse(sys.argv[1]).getroot()
-cases = list(root.iter("testcase"))
-bad = sum(1 for case in cases if case.find("failure") is not None or case.find("error") is not None
-          or case.get("status") == "fail")
-skipped = sum(1 for case in cases if case.find("skipped") is not None)
-print(len(cases) - bad - skipped, bad)
-END
-}
-# Add up a JUnit file; without one the step as a whole has failed.
-count_junit() {
-	local sums
-	sums=$(junit_sums "$1") || sums="0 1"
-	passed=$((passed + ${sums% *}))
-	failed=$((failed + ${sums#* }))
-	# A runner that ended badly although no test of its did, or that found no test, has not passed.
-	if { [ "$2" -ne 0 ] && [ "${sums#* }" -eq 0 ]; } || [ "$sums" = "0 0" ]; then
-		echo "FAILED: $3 ended with status $2"
-		failed=$((failed + 1))
-	fi
-}
-
 # Tests wait more than they compute, so several run at once. End-to-end tests of one file run in one process, which starts their
 # gateways once.
 AT_ONCE=$((2 * $(nproc) + 1))
@@ -99,7 +72,7 @@ end_to_end_part() { # NAME ARGS
 		empty=$((empty + 1))
 	elif [ -s "$results/$1.failed" ]; then
 		mapfile -t -O "${#again[@]}" again <"$results/$1.failed"
-		passed=$((passed + $(junit_sums "$results/$1.xml" | cut -d' ' -f1)))
+		passed=$((passed + $(tests/junit.py "$results/$1.xml" | sed '1s/ .*//; q')))
 	else
 		count_junit "$results/$1.xml" "$status" "pytest"
 	fi
@@ -121,7 +94,7 @@ end_to_end() { # ARGS
 	step "end to end: ${#again[@]} that failed, once more and alone"
 	pytest_run again -m "large or slow or not slow" "${again[@]/#/tests/e2e/}"
 	status=$?
-	[ "$status" -ne 0 ] || echo "FLAKY, they passed alone: ${again[*]}"
+	[ "$status" -ne 0 ] || count_flaky "${again[@]}"
 	count_junit "$results/again.xml" "$status" "pytest"
 }
 
@@ -140,8 +113,7 @@ unit_of_room() {
 	fi
 	targets=("${tests[@]//\//_}")
 	count build_targets dev "${targets[@]/#/unit_}" || finish "$tally"
-	ctest --preset dev -j "$(nproc)" -R "^($(IFS='|' && echo "${tests[*]}"))$" --output-junit "$results/unit.xml" </dev/null
-	count_junit "$results/unit.xml" $? "ctest"
+	unit_tests ctest --preset dev -j "$(nproc)" -R "^($(IFS='|' && echo "${tests[*]}"))$"
 }
 
 e2e_of_room() {
@@ -188,8 +160,7 @@ if [ -n "$slow" ]; then
 fi
 
 step "unit tests"
-ctest --preset dev -j "$AT_ONCE" --output-junit "$results/unit.xml" </dev/null
-count_junit "$results/unit.xml" $? "ctest"
+unit_tests ctest --preset dev -j "$AT_ONCE"
 
 step "includes"
 count /usr/bin/python3 tests/rooms.py

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Sourced by the scripts that run tests: steps that are named and timed, and what passed of them.
 
-passed=0 failed=0
+passed=0 failed=0 flaky=()
 
 step() { printf '\n== %s (after %d min %02d s)\n' "$*" $((SECONDS / 60)) $((SECONDS % 60)); }
 
@@ -16,12 +16,53 @@ count() {
 	fi
 }
 
+# Tests that failed, and passed when they ran once more and alone: they have passed, but are named.
+count_flaky() {
+	echo "FLAKY, they passed alone: $*"
+	flaky+=("$@")
+}
+
+# Add up a JUnit file; without one the step as a whole has failed.
+count_junit() { # FILE STATUS RUNNER
+	local more_passed more_failed
+	read -r more_passed more_failed < <(tests/junit.py "$1") || more_passed=0 more_failed=1
+	passed=$((passed + more_passed))
+	failed=$((failed + more_failed))
+	# A runner that ended badly although no test of its did, or that found no test, has not passed.
+	if { [ "$2" -ne 0 ] && [ "$more_failed" -eq 0 ]; } || [ "$((more_passed + more_failed))" -eq 0 ]; then
+		echo "FAILED: $3 ended with status $2"
+		failed=$((failed + 1))
+	fi
+}
+
+# Count the programs that a ctest command runs. A few that failed run once more, each alone (tests/junit.py says which): those that
+# pass are flaky. Returns whether all have passed.
+unit_tests() { # COMMAND...
+	local folder before=$failed again status=0
+	folder=$(mktemp -d)
+	"$@" --output-junit "$folder/all.xml" </dev/null || status=$?
+	mapfile -t again < <(tests/junit.py "$folder/all.xml" | tail -n +2)
+	if [ "${#again[@]}" -eq 0 ]; then
+		count_junit "$folder/all.xml" "$status" ctest
+	else
+		passed=$((passed + $(tests/junit.py "$folder/all.xml" | sed '1s/ .*//; q')))
+		step "unit tests: ${#again[@]} that failed, once more and alone"
+		status=0
+		"$@" -j 1 -R "^($(IFS='|' && echo "${again[*]}"))$" --output-junit "$folder/again.xml" </dev/null || status=$?
+		[ "$status" -ne 0 ] || count_flaky "${again[@]}"
+		count_junit "$folder/again.xml" "$status" ctest
+	fi
+	rm -rf "$folder"
+	[ "$failed" -eq "$before" ]
+}
+
 # Add what another script of ours has left in a tally file; none left is a failure.
 count_tally() {
-	local more_passed more_failed
-	if read -r more_passed more_failed 2>/dev/null <"$1"; then
+	local more_passed more_failed more_flaky
+	if { read -r more_passed more_failed && read -ra more_flaky; } 2>/dev/null <"$1"; then
 		passed=$((passed + more_passed))
 		failed=$((failed + more_failed))
+		flaky+=("${more_flaky[@]}")
 	else
 		echo "FAILED: $2 did not come to its end"
 		failed=$((failed + 1))
@@ -39,11 +80,13 @@ quietly() {
 
 configure_and_build() { cmake --preset "$1" >/dev/null && quietly cmake --build --preset "$1"; }
 
-# The last line, or with a tally file "N N" there instead; then exit with the verdict.
+# The last lines: which tests are flaky, if any, and "N passed, N failed". With a tally file "N N" and the flaky ones go there instead.
+# Then exit with the verdict.
 finish() {
 	if [ -n "${1:-}" ]; then
-		echo "$passed $failed" >"$1"
+		printf '%s\n' "$passed $failed" "${flaky[*]}" >"$1"
 	else
+		[ "${#flaky[@]}" -eq 0 ] || printf '\nFLAKY, they passed alone: %s\n' "${flaky[*]}"
 		printf '\n%d passed, %d failed\n' "$passed" "$failed"
 	fi
 	[ "$failed" -eq 0 ]
