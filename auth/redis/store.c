@@ -193,6 +193,14 @@ is_revoked(const redisReply *reply)
 	return reply->type == REDIS_REPLY_INTEGER && reply->integer == STORE_SCRIPT_REVOKED;
 }
 
+/* No error; or our own, or one of which `read` knows what it means for this operation. */
+static bool
+is_read(const struct operation *operation, const redisReply *reply)
+{
+	return reply->type != REDIS_REPLY_ERROR || redis_error_is(reply, REDIS_TOO_LONG) ||
+	       (operation->reads_noperm && redis_error_is(reply, "NOPERM "));
+}
+
 /* The reply to an operation, or NULL when the connection broke before it came. */
 static void
 on_reply(void *ctx, const redisReply *reply)
@@ -202,9 +210,7 @@ on_reply(void *ctx, const redisReply *reply)
 	enum store_result result = operation->change ? STORE_UNKNOWN : STORE_UNAVAILABLE;
 	bool moved = false;
 
-	/* REDIS_TOO_LONG is our own error; `read` knows what it means for this operation. */
-	if (reply != NULL && reply->type == REDIS_REPLY_ERROR &&
-	    !redis_error_is(reply, REDIS_TOO_LONG)) {
+	if (reply != NULL && !is_read(operation, reply)) {
 		log_warning(&store->log, "the store refuses: %s", reply->str);
 		moved = redis_error_is(reply, "READONLY") || redis_error_is(reply, "MOVED ") ||
 			redis_error_is(reply, "CLUSTERDOWN ");

@@ -33,6 +33,7 @@ struct operation {
 	store_page_done *page_done;
 	store_walk_done *walk_done;
 	void *ctx;
+	bool reads_noperm; /* `read` takes NOPERM, too */
 	/*
 	 * Takes a reply that is not an error (or is REDIS_TOO_LONG), and tells the caller the
 	 * result.

@@ -173,6 +173,28 @@ def test_a_key_of_another_type(gateways, make_folder):
     server.stop()
 
 
+def test_an_acl_that_forbids_the_set(gateways, make_folder):
+    """The log says so once for each time that it begins to be so."""
+    server = RedisServer(make_folder("redis")).start()
+    gateway = gateways.start(store_url=server.url)
+    there = Records(server.client)
+    job = there.job(UNREACHABLE)
+    warnings = lambda: [line for line in gateway.program.log().splitlines() if "last uses of tokens" in line]
+    refused = lambda: server.client.info("commandstats").get("cmdstat_eval", {}).get("rejected_calls", 0)
+    allow = lambda *words: server.client.execute_command("ACL", "SETUSER", "default", *words)
+    for times in 1, 2:
+        allow("resetkeys", "~jobgate:[^u]*")
+        for token in [there.token() for _ in range(3)]:
+            before = refused()
+            assert ask(gateway, job, token) == 502
+            eventually(lambda: refused() > before, "the refusal")
+        allow("allkeys")
+        use_until(gateway, there, job, lambda: server.client.zcard(USED) > 0, "a use")
+        assert len(warnings()) == times and "NOPERM" in warnings()[0]
+    assert "the store refuses" not in gateway.program.log()
+    server.stop()
+
+
 def test_a_full_store(gateways, make_folder):
     """Uses wait until it takes writes again. The log says so once."""
     server = RedisServer(make_folder("redis")).start()
