@@ -182,6 +182,7 @@ pass_on(struct bridge_connection *connection, const struct bridge_request *reque
     struct slice content)
 {
 	connection->has_key = true;
+	connection->is_endless = slice_starts_with(request->target, SLICE("/v1/events"));
 	if (!make_room(connection, OUT_MAX))
 		return false;
 	connection->server = dial(connection->setup->socket);
@@ -241,7 +242,9 @@ read_request(struct bridge_connection *connection)
 	if (end != NULL && (size_t)(end - connection->in) + 4 <= BRIDGE_HEAD_MAX)
 		return begin(connection, (size_t)(end - connection->in) + 4);
 	return connection->in_len < BRIDGE_HEAD_MAX ||
-	       refuse(connection, 431, "the head is too large");
+	       refuse(connection, 431,
+		   "the request's head has more than 16384 bytes: "
+		   "delete the cookies of this address");
 }
 
 /* ---- the answer ---- */
@@ -280,7 +283,7 @@ bridge_connection_wants(const struct bridge_connection *connection, struct pollf
 	if (connection->out_len > 0)
 		fds[0].events = POLLOUT;
 	else if (connection->server >= 0)
-		fds[0].events = POLLRDHUP;
+		fds[0].events = connection->is_endless ? POLLRDHUP : 0;
 	else
 		fds[0].events = POLLIN;
 	if (connection->server >= 0 && connection->out_len == 0)
@@ -294,7 +297,7 @@ bridge_connection_go_on(struct bridge_connection *connection, const struct pollf
 
 	if (!relays && clock_ms(CLOCK_MONOTONIC) - connection->since_ms > REQUEST_MS)
 		return false;
-	/* The browser has left. POLLRDHUP is asked for only while the API's answer is awaited. */
+	/* The client has left. One that has only ended its side still gets an answer that ends. */
 	if ((fds[0].revents & (POLLERR | POLLHUP | POLLNVAL | POLLRDHUP)) != 0)
 		return false;
 	if (connection->out_len > 0)

@@ -75,6 +75,21 @@ def test_events_pass_as_they_happen(bridge, gateway):
     eventually(lambda: descriptors() <= before, "the connections to end, as the client has left")
 
 
+def test_a_client_that_has_ended_its_side_is_answered(bridge):
+    """As programs such as nc do."""
+    fields = f"Host: {bridge.authority}\r\nAuthorization: Bearer {bridge.key()}\r\nConnection: close"
+    for path in ["/console", "/v1/tokens", "/v1/sessions", "/nothing"]:
+        with Client(bridge.address) as client:
+            client.send(f"GET {path} HTTP/1.1\r\n{fields}\r\n\r\n".encode())
+            client.half_close()
+            assert client.read_response().status == (404 if path == "/nothing" else 200), path
+
+
+def test_a_head_that_is_too_large(bridge):
+    answer = bridge.ask("GET", "/console", fields=[f"Cookie: {'c' * 16384}"])
+    assert answer.status == 431 and b"16384 bytes" in answer.body and b"cookies" in answer.body
+
+
 def test_its_address_is_its_own(bridges):
     """Servers at other ports of 127.0.0.1 share its cookies with each other."""
     hosts = {bridges().host for _ in range(3)}
