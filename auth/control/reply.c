@@ -9,8 +9,11 @@
 
 #include "auth/control/call.h"
 
+/* In place of an answer for which memory is short; what the call was to change may be changed. */
 static const char memory_short[] =
-    "{\"type\":\"about:blank\",\"title\":\"Internal Server Error\",\"status\":500}";
+    "{\"type\":\"about:blank\",\"title\":\"Internal Server Error\",\"status\":500,"
+    "\"detail\":\"memory is short, so the answer was lost: if the call was to change something, "
+    "see whether it was changed before you try again\"}";
 
 /*
  * Send JSON, which it releases. The buffer has the right size from the start: a growing one would
