@@ -35,10 +35,22 @@ begin_round(struct directory_entry *entry)
 
 	while (round->entry != NULL)
 		round++;
-	*round = (struct telling_round){entry, LIST_FIRST(&entry->watches)};
+	*round = (struct telling_round){.entry = entry, .next = LIST_FIRST(&entry->watches)};
 	entry->telling = true;
 	directory->unfinished++;
 	return round;
+}
+
+/* None is left in front of it. True: all are to be told once more. */
+static bool
+begin_again(struct telling_round *round)
+{
+	bool again = round->again;
+
+	round->again = false;
+	if (again)
+		round->next = LIST_FIRST(&round->entry->watches);
+	return again && round->next != NULL;
 }
 
 /* Tell watches of a busy entry: all, or as many as the portion has. */
@@ -58,7 +70,8 @@ tell(struct directory *directory, struct telling_round *round, bool all)
 		watch->changed(watch);
 	}
 	directory->telling = NULL;
-	if (round->next == NULL)
+	/* At most once around in a turn: the rest of the portion is for other entries. */
+	if (round->next == NULL && !begin_again(round))
 		end_round(directory, round);
 }
 
@@ -67,16 +80,21 @@ entry_tell_watches(struct directory_entry *entry)
 {
 	struct directory *directory = entry->directory;
 	struct telling_round *round;
-	bool is_new = !entry->telling;
+	bool is_new = !entry->telling, all;
 
 	directory->changes++;
 	if (LIST_EMPTY(&entry->watches))
 		return;
 	round = is_new ? begin_round(entry) : round_of(entry);
-	round->next = LIST_FIRST(&entry->watches);
-	/* A round that changes restart again and again would never come to its end. */
-	tell(directory, round,
-	    !directory->in_portions || !is_new || round == &directory->rounds[ROUNDS_MAX]);
+	all = !directory->in_portions || round == &directory->rounds[ROUNDS_MAX];
+	/*
+	 * A round that each change restarts would never come to its end. So it goes on, and all are
+	 * told once more after it.
+	 */
+	round->again = !is_new && !all;
+	if (all)
+		round->next = LIST_FIRST(&entry->watches);
+	tell(directory, round, all);
 }
 
 void
@@ -87,7 +105,12 @@ entry_pass_watch(struct directory_entry *entry, const struct directory_watch *wa
 	if (round->next != watch)
 		return;
 	round->next = LIST_NEXT(watch, link);
-	if (round->next == NULL && round != entry->directory->telling) /* else `tell` ends it */
+	if (round->next != NULL ||
+	    round == entry->directory->telling) /* `tell` goes on or ends it */
+		return;
+	if (begin_again(round) && round->next == watch)
+		round->next = LIST_NEXT(watch, link); /* NULL: it is the only one */
+	if (round->next == NULL)
 		end_round(entry->directory, round);
 }
 

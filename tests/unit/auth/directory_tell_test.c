@@ -3,13 +3,15 @@
 
 #define TOLD_MAX 3
 #define WATCHES 10
+#define WALL 1700000000000 /* the wall clock at START */
 
 static struct observer observers[WATCHES];
+
+static struct directory_tuning tuning;
 
 static int
 setup(void **state)
 {
-	static struct directory_tuning tuning;
 	static struct fake fake;
 
 	tuning = jg_tuning.directory;
@@ -112,17 +114,144 @@ few_are_told_at_once(void **state)
 	assert_true(jg_directory_changes(fake->directory) > changes);
 }
 
+static unsigned
+turn(struct fake *fake, uint64_t now_ms)
+{
+	unsigned before = told();
+
+	jg_directory_turn(fake->directory, now_ms);
+	return told() - before;
+}
+
+/* Turns until none is untold, each with a portion at most. */
 static void
-a_second_change_is_told_to_all_at_once(void **state)
+turn_until_all_are_told(struct fake *fake, uint64_t now_ms, unsigned turns_max)
+{
+	for (unsigned turns = 0; jg_directory_tells(fake->directory); turns++) {
+		assert_true(turns < turns_max);
+		assert_true(turn(fake, now_ms) <= TOLD_MAX);
+	}
+}
+
+/* Those that were told of the first change are untold again. */
+static void
+a_second_change_is_told_in_portions(void **state)
+{
+	struct fake *fake = *state;
+	uint64_t changes;
+
+	watch_from(fake, "a", 0, WATCHES);
+	delete_it(fake, "a", START + 1);
+	assert_int_equal(told(), TOLD_MAX);
+	changes = jg_directory_changes(fake->directory);
+	delete_it(fake, "a", START + 2);
+	assert_true(told() <= 2 * TOLD_MAX);
+	assert_true(jg_directory_changes(fake->directory) > changes);
+	for (size_t i = 0; i < WATCHES; i++) {
+		assert_true(jg_directory_untold(&observers[i].watch));
+		observers[i].told = 0;
+	}
+	/* The round goes on from where it is; then all are told, also the first ones. */
+	turn_until_all_are_told(fake, START + 3, 2 * WATCHES / TOLD_MAX + 2);
+	for (size_t i = 0; i < WATCHES; i++)
+		assert_true(observers[i].told > 0);
+}
+
+/* Changes that come faster than one round ends do not keep the last ones from being told. */
+static void
+changes_without_end_are_told_to_all(void **state)
+{
+	struct fake *fake = *state;
+
+	watch_from(fake, "a", 0, WATCHES);
+	for (unsigned i = 1; i <= WATCHES; i++) {
+		unsigned before = told();
+
+		delete_it(fake, "a", START + i);
+		assert_true(told() - before <= TOLD_MAX);
+		assert_true(turn(fake, START + i) <= TOLD_MAX);
+	}
+	for (size_t i = 0; i < WATCHES; i++)
+		assert_true(observers[i].told > 1);
+	turn_until_all_are_told(fake, START + 20, 2 * WATCHES / TOLD_MAX + 2);
+}
+
+/* The last one that is untold of the first change goes; the others are untold of the second. */
+static void
+one_may_go_between_two_changes(void **state)
+{
+	struct fake *fake = *state;
+
+	watch_from(fake, "a", 0, TOLD_MAX + 1);
+	delete_it(fake, "a", START + 1);
+	tuning.told_max = 0;
+	delete_it(fake, "a", START + 2);
+	jg_directory_unwatch(&observers[0].watch);
+	assert_int_equal(told(), TOLD_MAX);
+	for (size_t i = 1; i <= TOLD_MAX; i++)
+		assert_true(jg_directory_untold(&observers[i].watch));
+	tuning.told_max = TOLD_MAX;
+	jg_directory_turn(fake->directory, START + 3);
+	for (size_t i = 1; i <= TOLD_MAX; i++)
+		assert_int_equal(observers[i].told, 2);
+	assert_false(jg_directory_tells(fake->directory));
+}
+
+static void
+all_may_go_between_two_changes(void **state)
+{
+	struct fake *fake = *state;
+
+	watch_from(fake, "a", 0, TOLD_MAX + 1);
+	delete_it(fake, "a", START + 1);
+	tuning.told_max = 0;
+	delete_it(fake, "a", START + 2);
+	for (size_t i = TOLD_MAX; i > 0; i--)
+		jg_directory_unwatch(&observers[i].watch);
+	assert_true(jg_directory_tells(fake->directory));
+	jg_directory_unwatch(&observers[0].watch);
+	assert_false(jg_directory_tells(fake->directory));
+}
+
+/* In the middle of a round, all are told at once where bytes are about to move. */
+static void
+a_tick_tells_all_of_a_second_change(void **state)
 {
 	struct fake *fake = *state;
 
 	watch_from(fake, "a", 0, WATCHES);
 	delete_it(fake, "a", START + 1);
-	assert_int_equal(told(), TOLD_MAX);
 	delete_it(fake, "a", START + 2);
-	assert_int_equal(told(), TOLD_MAX + WATCHES);
+	for (size_t i = 0; i < WATCHES; i++)
+		observers[i].told = 0;
+	jg_directory_tick(fake->directory, START + STALENESS);
+	for (size_t i = 0; i < WATCHES; i++)
+		assert_int_equal(observers[i].told, 1);
 	assert_false(jg_directory_tells(fake->directory));
+}
+
+/* Their token has expired, and they stay (the clock may have been set back): they are told again
+ * and again, also while the round before has not ended. */
+static void
+an_expiry_is_told_in_portions(void **state)
+{
+	struct fake *fake = *state;
+	struct record *record = fake_record(RECORD_TOKEN, 1);
+
+	record->token.expires_ms = WALL + 10;
+	jg_directory_set_wall(fake->directory, START, WALL);
+	expect_pending(fake, "a", START, NULL);
+	jg_directory_feed(fake->directory, fake->asked[fake->first++], FEED_RECORD, record, START);
+	for (size_t i = 0; i < WATCHES; i++)
+		watch(fake, "a", START, &observers[i]);
+	assert_int_equal(turn(fake, START + 9), 0);
+	assert_int_equal(turn(fake, START + 10), TOLD_MAX);
+	for (size_t i = 0; i < WATCHES; i++)
+		assert_true(observers[i].told == 1 || jg_directory_untold(&observers[i].watch));
+	assert_true(turn(fake, START + 110) <= 2 * TOLD_MAX); /* AGAIN_MS have passed */
+	turn_until_all_are_told(fake, START + 111, 2 * WATCHES / TOLD_MAX + 2);
+	for (size_t i = 0; i < WATCHES; i++)
+		assert_true(observers[i].told > 0 && observers[i].told <= 3);
 }
 
 /* A tick may come while bytes are about to move: then none may stay untold. */
@@ -249,7 +378,12 @@ main(void)
 	    TELL_TEST(each_turn_tells_a_portion),
 	    TELL_TEST(a_tick_does_not_go_on),
 	    TELL_TEST(few_are_told_at_once),
-	    TELL_TEST(a_second_change_is_told_to_all_at_once),
+	    TELL_TEST(a_second_change_is_told_in_portions),
+	    TELL_TEST(changes_without_end_are_told_to_all),
+	    TELL_TEST(one_may_go_between_two_changes),
+	    TELL_TEST(all_may_go_between_two_changes),
+	    TELL_TEST(a_tick_tells_all_of_a_second_change),
+	    TELL_TEST(an_expiry_is_told_in_portions),
 	    TELL_TEST(what_a_tick_finds_is_told_at_once),
 	    TELL_TEST(what_a_turn_finds_is_told_in_portions),
 	    TELL_TEST(one_that_is_untold_may_go),
