@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Print which figures of README.md, deploy/guide.md and bench/README.md differ from bench/results; with --write, correct them.
+"""Print which figures of README.md, pages of deploy/ and bench/README.md differ from bench/results; with --write, correct them.
 
 Each sentence of figures.json stands in its file once, with any line breaks, and {...} is computed from the results. What is said of a figure
 (which bar is missed, and why) has to be read again by a person."""
@@ -56,8 +56,15 @@ class Results:
         """The CPU less the time in user space, both as they are shown, so that the figures add up."""
         return round(self.us(scenario, peer, name), 1) - round(self.user(scenario, peer, name), 1)
 
+    def resident(self, scenario, peer, name="jobgate"):
+        """Bytes for each connection."""
+        return self.summary(scenario, peer)["resident"][name]
+
+    def resident_ratio(self, scenario, peer):
+        return self.summary(scenario, peer)["resident_ratio"][0]
+
     def idle(self):
-        return self.summary("idle", "haproxy")["resident"]["jobgate"]
+        return self.resident("idle", "haproxy")
 
     def small_h2(self, peer, pick, prefix="h2_"):
         """The least or the most of the three scenarios with small answers."""
@@ -66,9 +73,9 @@ class Results:
     def system_call(self, *pages):
         return self.page(*pages)["machine"]["system_call_ns"]
 
-    def latency(self, key, pick=statistics.median):
-        """Jobgate against HAProxy at half of its peak."""
-        runs = {item["proxy"]: item["runs"] for item in self.page("latency")["results"] if item["part"] == 0.5}
+    def latency(self, key, pick=statistics.median, part=0.5):
+        """Jobgate against HAProxy at this part of its peak."""
+        runs = {item["proxy"]: item["runs"] for item in self.page("latency")["results"] if item["part"] == part}
         return pick([a["latency_us"][key] / b["latency_us"][key] for a, b in zip(runs["jobgate"], runs["haproxy"])])
 
     def rounds(self):
@@ -111,8 +118,24 @@ class Results:
         """µs of Redis for a change that one gateway hears of, without the reads before it."""
         return self.fleet("revoke_redis_ms") / self.fleet("gateways") * 1000 - self.fleet("use", "redis_us")
 
+    def uses(self):
+        """First uses a second of a fleet with 10,000,000 tokens, each read once a day through three gateways."""
+        return 30_000_000 / 86_400
+
+    def changes(self):
+        """Changes a second of such a fleet, whose tokens are renewed every 30 days."""
+        return 10_000_000 / (30 * 86_400)
+
+    def cold(self, what):
+        """µs."""
+        return self.page("inside")["cold_us"][what]
+
     def simulated(self, key):
         return self.page("simulated")["found"][key]
+
+    def simulated_revocations(self):
+        found = re.search(r"--revocations (\d+)", self.page("simulated")["command"])
+        return int(found[1]) if found else 200  # the default of simulated.py
 
     def revocations(self, what):
         """Of the page itself, which has no JSON."""

@@ -42,6 +42,8 @@ BARS = {
     ("h2_idle", "nginx", "resident"): (1.00, "≤"),  # 2.4 KB
 }
 
+BYTES_MAX = {"tunnels": 2048}  # a bar of ours for each connection, whatever the peers take
+
 
 def progress():
     """Say what is being done: on one line of a terminal, or as lines of a log."""
@@ -107,7 +109,9 @@ def table(results):
         lines += ["", "| resident memory | against | bytes for each | theirs | ratio, bar |", "| --- | --- | --- | --- | --- |"]
     for item in memory:
         peer, s = item["peer"], item["summary"]
-        lines.append(f"| {item['what']} | {peer} | {s['resident']['jobgate']:,.0f} | {s['resident'][peer]:,.0f} "
+        most = BYTES_MAX.get(item["scenario"])
+        held = "" if most is None else f" {'✓' if s['resident']['jobgate'] <= most else '✗'} ≤ {most:,}"
+        lines.append(f"| {item['what']} | {peer} | {s['resident']['jobgate']:,.0f}{held} | {s['resident'][peer]:,.0f} "
                      f"| {s['resident_ratio'][0]:.2f}{bar(item['scenario'], peer, 'resident', s['resident_ratio'][0])} |")
     return "\n".join(lines)
 
