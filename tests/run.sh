@@ -146,8 +146,8 @@ count need_packages $BUILD_PACKAGES libcmocka-dev redis-server nginx curl slowht
 count need_packages strace valgrind || finish "$tally" # for test_cost.py
 
 # What the gateway is shown to work with.
-count need_packages prometheus caddy git python3-pip nghttp2-server logrotate tmux || finish "$tally"
-[ -z "$all" ] || count need_packages chromium chromium-driver python3-selenium jupyter-notebook python3-ipykernel nodejs npm || finish "$tally"
+count need_packages jq python3-selenium python3-prometheus-client prometheus caddy git python3-pip nghttp2-server logrotate tmux || finish "$tally"
+[ -z "$all" ] || count need_packages chromium chromium-driver jupyter-notebook python3-ipykernel nodejs npm || finish "$tally"
 
 step "build with sanitizers"
 count configure_and_build dev || finish "$tally"

@@ -115,3 +115,11 @@ pages_redirect(struct local_answer *answer, enum outcome outcome, struct slice l
 	answer->detail = SLICE("Your browser goes on by itself.");
 	local_answer_add(answer, SLICE("Location"), location);
 }
+
+void
+pages_forget_sign_in(struct local_answer *answer)
+{
+	local_answer_add(
+	    answer, SLICE("Set-Cookie"), SLICE(SESSION_COOKIE "=" COOKIE_ATTRIBUTES "; Max-Age=0"));
+	local_answer_add(answer, SLICE("Clear-Site-Data"), SLICE("\"cache\""));
+}

@@ -33,6 +33,12 @@ struct slice pages_reason(const struct local_call *call, enum verdict verdict);
 /* Go there, with a page for programs that do not follow; title and detail are static. */
 void pages_redirect(struct local_answer *answer, enum outcome outcome, struct slice location);
 
+/*
+ * Add the fields with which a browser forgets its sign-in at this host: the cookie, and the host's
+ * pages that it has kept, which its back button would show again (Clear-Site-Data).
+ */
+void pages_forget_sign_in(struct local_answer *answer);
+
 /* A request that only asks: GET or HEAD. */
 static inline bool
 pages_is_get(const struct request *request)

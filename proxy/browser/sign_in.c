@@ -123,8 +123,7 @@ sign_out(const struct local_call *call, struct local_answer *answer)
 	    .message = SLICE("This browser is signed out of this job."),
 	    .advice = SLICE("Open the job's page to sign in again.")};
 
-	local_answer_add(
-	    answer, SLICE("Set-Cookie"), SLICE(SESSION_COOKIE "=" COOKIE_ATTRIBUTES "; Max-Age=0"));
+	pages_forget_sign_in(answer);
 	return pages_show(call, answer, OUTCOME_SIGNED_OUT, 200, &page);
 }
 

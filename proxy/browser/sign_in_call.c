@@ -87,8 +87,7 @@ sign_in_call_sign_out(const struct local_call *call, struct slice purpose, struc
 	char id[SIGN_IN_TEXT_LEN + 1], *room = call->room + PAGE_MAX;
 
 	pages_redirect(answer, OUTCOME_SIGNED_OUT, then);
-	local_answer_add(
-	    answer, SLICE("Set-Cookie"), SLICE(SESSION_COOKIE "=" COOKIE_ATTRIBUTES "; Max-Age=0"));
+	pages_forget_sign_in(answer);
 	if (cookie.at == NULL)
 		return LOCAL_ANSWER; /* there is nothing to end */
 	errno = 0;

@@ -38,6 +38,12 @@ def on_page_of(browser, host):
                       f"a page of {host}", PATIENCE)
 
 
+def sign_out(browser, host):
+    browser.get(f"https://{host}/.jobgate/sign-out")
+    browser.find_element("tag name", "button").click()
+    eventually(lambda: "Signed out" in browser.title, "the page to say so", PATIENCE)
+
+
 def test_one_sign_in_for_two_jobs(browser, scenes):
     first, second = scenes
     browser.get(f"https://{first.host}/page?c=d#/runs/7?a=b")
@@ -53,16 +59,24 @@ def test_one_sign_in_for_two_jobs(browser, scenes):
     browser.get(f"https://{second.host}/other#x")
     on_page_of(browser, second.host)
     assert browser.current_url.endswith("/other#x")
-    # Signed out at one, signed out at the other; also where the back button leads.
-    browser.get(f"https://{second.host}/.jobgate/sign-out")
-    browser.find_element("tag name", "button").click()
-    eventually(lambda: "Signed out" in browser.title, "the page to say so", PATIENCE)
+    # Signed out at one, signed out at the other.
+    sign_out(browser, second.host)
     for scene in scenes:
         browser.get(f"https://{scene.host}/page")
         assert browser.current_url.startswith(f"https://{SIGN_IN_HOST}") and browser.find_elements("id", "token")
-    browser.back()
-    browser.back()
-    eventually(lambda: browser.find_elements("id", "token") or "Sign" in browser.title, "nothing of the job", PATIENCE)
+
+
+def test_the_back_button_after_signing_out(browser, scenes):
+    """It leads to the sign-in: the browser no longer has the job's page, which it had kept."""
+    scene = scenes[0]
+    browser.get(f"https://{scene.host}/page")
+    sign_in(browser, scene.token.value)
+    on_page_of(browser, scene.host)
+    sign_out(browser, scene.host)
+    while browser.current_url != f"https://{scene.host}/page" and not browser.find_elements("id", "token"):
+        assert "Sign" in browser.title, browser.page_source
+        browser.back()
+    eventually(lambda: browser.find_elements("id", "token"), "the page where people sign in", PATIENCE)
 
 
 def test_the_page_is_not_framed(browser, scenes):

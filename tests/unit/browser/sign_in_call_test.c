@@ -136,6 +136,7 @@ signs_out(enum local_action action)
 	ASSERT_GOES_TO("/then");
 	assert_true(slice_equal(
 	    value_of("Set-Cookie"), SLICE(SESSION_COOKIE "=" COOKIE_ATTRIBUTES "; Max-Age=0")));
+	assert_true(slice_equal(value_of("Clear-Site-Data"), SLICE("\"cache\"")));
 }
 
 static void
