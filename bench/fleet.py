@@ -85,6 +85,10 @@ class Store:
         """Of the primary: (CPU seconds, commands) so far."""
         return sum(cpu_seconds([self.first.program.pid])), self.first.client.info("stats")["total_commands_processed"]
 
+    def ran_us(self):
+        """How long the thread of the primary that answers has run. (CPU seconds come in steps of 10 ms.)"""
+        return int(pathlib.Path(f"/proc/{self.first.program.pid}/schedstat").read_text().split()[0]) / 1000
+
     def bytes(self):
         return self.first.client.info("memory")["used_memory"]
 
@@ -234,7 +238,8 @@ def use_tokens(fleet, tokens):
 
 
 def revoke(fleet, store, value, clients):
-    """One stream of the token through each gateway; then the token is deleted. Milliseconds until each stream ended."""
+    """One stream of the token through each gateway; then the token is deleted. Milliseconds until each stream ended,
+    and the microseconds that Redis ran from the deletion to the last end."""
     for gateway in fleet.gateways:
         client = Client(gateway)
         clients.add(client)
@@ -248,7 +253,7 @@ def revoke(fleet, store, value, clients):
             if status == 200 and not getattr(client, "runs", False):
                 client.runs = True
                 waiting -= 1
-    began, took = time.monotonic(), []
+    began, took, ran = time.monotonic(), [], store.ran_us()
     store.first.client.delete(f"jobgate:token:{value[4:20]}")
     while len(clients):
         found = clients.ready(PATIENCE)
@@ -259,6 +264,7 @@ def revoke(fleet, store, value, clients):
             if client.read() == 0:
                 took.append((now - began) * 1000)
                 clients.drop(client)
+    ran = store.ran_us() - ran
     for gateway in random.sample(fleet.gateways, 3):
         client = Client(gateway)
         client.sock.setblocking(True)
@@ -269,7 +275,7 @@ def revoke(fleet, store, value, clients):
         client.sock.close()
         if status != 401:
             raise SystemExit(f"a deleted token got {status}")
-    return took
+    return took, ran
 
 
 def fail_over(fleet, store, good, gone):
@@ -358,16 +364,18 @@ def measure(options, say, make_folder):
         seconds, uses = use_tokens(fleet, values[:options.tokens]), USED_BY * options.tokens
         found["use"] = {"seconds": seconds, "tracking_bytes": (store.bytes() - before) / uses, "worker_bytes": (resident_bytes(workers) - resident) / uses,
                         "redis_us": (store.spent()[0] - cpu) / uses * 1e6, "redis_commands": (store.spent()[1] - commands) / uses}
-        clients, took, last = Clients(), [], []
+        clients, took, last, told_us = Clients(), [], [], 0
         (cpu, commands) = store.spent()
         for i, value in enumerate(values[options.tokens:options.tokens + options.revocations]):
             if i % 10 == 0:
                 say(f"revocations: {i} of {options.revocations}")
-            times = revoke(fleet, store, value, clients)
+            times, ran = revoke(fleet, store, value, clients)
+            told_us += ran
             took += times
             last.append(max(times))
         found["revoked_ms"], found["revoked_everywhere_ms"] = quantiles(took), quantiles(last)
         found["revoke_redis_ms"] = (store.spent()[0] - cpu) / options.revocations * 1000
+        found["told_redis_us"] = told_us / options.revocations / options.gateways
         say("a failover of Redis")
         found["failover"] = fail_over(fleet, store, values[-1], values[-2])
     finally:
@@ -387,7 +395,7 @@ def table(found):
         f"| all start at once | half are ready after {start['half']:.1f} s, all after {start['all']:.1f} s; Redis takes {found['start_redis']['cpu_s']:.2f} s of CPU and {found['start_redis']['commands']:,} commands |",
         f"| at rest | Redis: {rest['redis_cpu'] * 100:.1f} % of a core, {rest['redis_commands']:,.0f} commands a second from {rest['redis_clients']} connections; all gateways together: {rest['fleet_cpu'] * 100:.0f} % of a core |",
         f"| a token's first use through a gateway | {use['redis_us']:.0f} µs of Redis and {use['redis_commands']:.2f} commands; {use['tracking_bytes']:.0f} bytes more in Redis, {use['worker_bytes']:.0f} in the worker |",
-        f"| a revocation that {found['gateways']} gateways hear of | {found['revoke_redis_ms']:.1f} ms of Redis, the reads before it included |",
+        f"| a revocation that {found['gateways']} gateways hear of | {found['revoke_redis_ms']:.1f} ms of Redis, the reads before it included; {found['told_redis_us']:.0f} µs for each gateway from the deletion to the last cut |",
         f"| failover of Redis | a replica is promoted {over['promoted_s']:.1f} s after the primary was killed; {over['refusing']} gateways refuse meanwhile"
         + (f", from {over['lost_s']['p50']:.1f} s (median) to {over['back_s']['p50']:.1f} s, the last until {over['back_s']['longest']:.1f} s" if over["refusing"] else "")
         + f"; a token deleted at the new primary is let in until {over['honoured_s']:.1f} s after that (the bound is {BOUND:g} s) |", "",
