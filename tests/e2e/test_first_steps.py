@@ -115,7 +115,6 @@ def test_page(home, shell, make_folder, notebook):
         else:
             got, ended = shell.run(command)
             assert re.fullmatch(pattern, got) and ended == status, f"$ {command}\n{got}exit status {ended}"
-    # The last three are those of step 8.
-    eventually(lambda: statuses_of(folder / "access.log")[-3:] == [401] * 3, "the access log")
-    statuses = statuses_of(folder / "access.log")
-    assert len(statuses) >= 17 and set(statuses) == {200, 401}, statuses
+    # Eight commands ask once, two loops 6 and 3 times.
+    eventually(lambda: len(statuses_of(folder / "access.log")) >= 17, "the access log")
+    assert set(statuses_of(folder / "access.log")) == {200, 401}, (folder / "access.log").read_text()
