@@ -114,8 +114,9 @@ struct backend_session {
 	const struct pool_options *options;
 	enum backend_session_state state : 8;
 	bool working : 1; /* backend_session_work runs further up the stack, and sends at its end */
-	bool answered : 1;   /* the head of an answer has come */
-	bool reads_last : 1; /* a send has failed: it reads what has come, then it ends */
+	bool answered : 1;     /* the head of an answer has come */
+	bool reads_last : 1;   /* a send has failed: it reads what has come, then it ends */
+	bool look_put_off : 1; /* when the timer expired last, it only began again */
 	struct hpack_decoder decoder;
 	struct h2_settings settings; /* the backend's */
 	LIST_HEAD(, backend_stream) buckets[BACKEND_STREAM_BUCKETS];

@@ -323,11 +323,30 @@ is_late(const struct backend_session *session, uint64_t due_ms)
 	return due_ms != 0 && backend_session_now_ms(session) >= due_ms;
 }
 
+/*
+ * A look at the connection judges all of its exchanges first, and a tick has those of very many
+ * connections: while changes are told in portions, the next look is enough.
+ */
+static bool
+put_off_look(struct backend_session *session)
+{
+	bool late = is_late(session, session->settings_due_ms) ||
+		    is_late(session, session->ack_due_ms) || is_late(session, session->ping_due_ms);
+
+	session->look_put_off = !session->look_put_off && session->stream_count > 0 && !late &&
+				session->options->catch_up(session->options->ctx);
+	if (session->look_put_off && session->state != BACKEND_SESSION_CLOSED)
+		set_timer(session);
+	return session->look_put_off || session->state == BACKEND_SESSION_CLOSED;
+}
+
 void
 backend_session_expired(struct timer *timer)
 {
 	struct backend_session *session = container_of(timer, struct backend_session, timer);
 
+	if (put_off_look(session))
+		return;
 	/* What has come meanwhile counts, even if the worker was stopped. */
 	conn_ask_again(&session->connection->conn);
 	backend_session_work(session);
