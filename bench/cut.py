@@ -199,6 +199,11 @@ class Gateway:
         return {name: float(value) for name, value in lines}
 
 
+def waited_seconds(pid):
+    """How long a process has been ready to run while others had its core."""
+    return int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+
+
 LONGEST = 'jobgate_worker_longest_turn_seconds{worker="0"}'
 
 
@@ -233,12 +238,13 @@ def cut(options, make_folder, how, log):
             clients.open(options.streams)
         time.sleep(1)
         held = resident_bytes([gateway.worker]) - resident
-        before, cpu, begun = gateway.metrics(), sum(cpu_seconds([gateway.worker])), time.monotonic()
+        before, cpu, waited = gateway.metrics(), sum(cpu_seconds([gateway.worker])), waited_seconds(gateway.worker)
+        begun = time.monotonic()
         if how == "deleted":
             store.client.delete(f"jobgate:token:{value[4:20]}")
         else:
             os.kill(store.program.pid, signal.SIGSTOP)
-        found = clients.until_cut(begun)
+        found = clients.until_cut(begun) | {"waited_s": waited_seconds(gateway.worker) - waited}
         time.sleep(1)
         after = gateway.metrics()
         found |= {"cpu_s": sum(cpu_seconds([gateway.worker])) - cpu, "bytes": held / (options.connections * options.streams),
@@ -260,13 +266,14 @@ CASES = (("the token is deleted", "deleted", True), ("the same without an access
 
 def table(options, results):
     lines = [f"{options.connections:,} HTTP/2 connections of {options.streams} streams each, one token, one job that speaks HTTP/2, one worker on a core of its own.", "",
-             "| what ends them | longest turn, ms | first, half, last stream cut after, ms | CPU of the worker for each, µs | lines of the access log that did not fit |",
-             "| --- | --- | --- | --- | --- |"]
+             "| what ends them | longest turn, ms | first, half, last stream cut after, ms | of that, the worker waited for its core, ms | CPU of the worker for each, µs | lines of the access log that did not fit |",
+             "| --- | --- | --- | --- | --- | --- |"]
     for (name, how, _), found in results:
         longest = found["longest_s"] if found["longest_s"] > found["longest_before_s"] else None
         shown = f"{longest * 1000:,.1f}" if longest else f"at most {found['longest_bound_s'] * 1000:,.1f}"
         times = ", ".join(f"{(found[key] - (BOUND if how == 'stopped' else 0)) * 1000:,.0f}" for key in ("first_s", "half_s", "last_s"))
         lines.append(f"| {name} | {shown} | {times}{' (from the bound on)' if how == 'stopped' else ''} | "
+                     f"{found['waited_s'] * 1000:,.0f} | "
                      f"{found['cpu_s'] / (options.connections * options.streams) * 1e6:.1f} | {found['dropped']:,.0f} |")
     return "\n".join(lines)
 
