@@ -21,7 +21,7 @@ SHOWN = {
     "connected to what now": ["session list", "jobgate top", "jobgate console"], "at one job": ["session list --of-token"], "end a session": ["session kill"],
     "What changes": ["/v1/events > events &", '"is":"[a-z]*"', '"record":null'], "keep someone out": ["token delete"], "unused for 90 days": ["--unused-for 90d"],
     "reach a job": ["job who"], "created this token": ["token get"], "changed something": ["audit: sessions cut"],
-    "refused": ["select(.status == 403)", "authorize --job"], "requests, errors and bytes": ["requests_total"], "idle": ["--idle-for 1h", "job list -o json"],
+    "refused": ["select(.status == 403)", "authorize --job"], "requests, errors and bytes": ["requests_total", "sent_bytes_total"], "idle": ["--idle-for 1h", "job list -o json"],
     "certificate": ["certificate_expiry", "check --config", '"warning"'], "ready": ["/readyz"], "stuck": ["kill -s RTMIN", "dump:"],
     "logs for machines": ["jq -c 'select(.message", "@tsv"]}
 LONG_AGO = "2024-01-01T00:00:00Z"
