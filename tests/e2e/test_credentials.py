@@ -175,6 +175,9 @@ def test_in_trailers(scene):
         assert connection.read_request().trailers == b"x-sum: 2\r\n"
         connection.answer()
         assert h2.answer(stream).status == 200
+    scene.gateway.access_entry(job=scene.job, status=401)  # the log is written
+    for text in (scene.gateway.access_path.read_text(), scene.gateway.program.log()):
+        assert scene.token.value not in text and scene.token.value[21:64] not in text and "%6agt_x" not in text
 
 
 def test_other_places_are_the_job_s(scene):

@@ -44,11 +44,11 @@ ROWS = [
     ("the same, live", "jobgate top", "top::shows_what_runs top::sorts_filters_and_pauses top::resizes top::in_tmux"),
     ("what changes, while it changes", "/v1/events", "events::tokens_and_jobs events::sessions_are_cut events::a_scoped_operator_hears_of_its_scope"),
     ("how to cut without revoking", "session kill", "sessions::cut_one sessions::cut_by_filter_reaches_all_workers sessions::list_and_kill"),
-    ("which tokens are unused", "--unused-for", "token_use::a_use_is_known_soon token_use::many_requests_write_once_in_a_minute token_page::"),
+    ("which tokens are unused", "--unused-for", "token_use::a_use_is_known_soon token_use::many_requests_write_once_in_a_minute token_use::filters token_page::every_command"),
     ("which jobs are idle", "--idle-for", "job_use::a_request_is_known_soon job_use::idle_since"),
     ("who may reach a job", "job who", "job_who::the_selector_decides job_who::command"),
-    ("who created a token", "token get", "token_use::a_use_is_known_soon token_cascade::"),
-    ("what was changed", "audit:", "control_api::"),
+    ("who created a token", "token get", "token_use::a_use_is_known_soon token_cascade::each_token_says_who_created_it"),
+    ("what was changed", "audit:", "control_api::audit control_api::the_audit_log_says_what_a_patch_changed control_api::the_audit_log_says_what_a_new_job_has"),
     ("why a request was refused", "claimed_token_id", "access_log::why_a_request_was_refused access_log::the_selector_that_stopped_matching"),
     ("requests, errors and bytes of a job", "jobgate_job_requests_total", "observation::jobs_are_counted_one_by_one_up_to_a_limit prometheus::each_panel_and_each_alert_has_data"),
     ("protocols and classes of status", "dashboard", "observation::classes_of_status_and_protocols_are_counted"),
@@ -65,7 +65,7 @@ def test_each_row_has_tests(question, word, tests):
     for name in tests.split():
         file, _, test = name.partition("::")
         text = (REPOSITORY / "tests" / "e2e" / f"test_{file}.py").read_text(encoding="utf-8")
-        assert f"def test_{test}" in text, name
+        assert f"def test_{test}(" in text, name
 
 
 def test_the_page_has_each_question_of_the_table():

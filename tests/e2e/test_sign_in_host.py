@@ -239,11 +239,16 @@ def test_one_sign_out_ends_all(scene, scene_of, gateway, second_gateway, visitor
 
 
 @pytest.mark.parametrize("change", ["delete_token", "renew"])
-def test_it_ends_with_its_token(scene, visitor, records, change):
+def test_it_ends_with_its_token(scene, scene_of, gateway, second_gateway, visitor, records, change):
+    """At each job that it has opened, and at every gateway."""
+    other = scene_of(gateway, token=scene.token)
     signed_in(scene, visitor)
-    assert status(scene, visitor) == 200
+    visitor.arrive(visitor.ask(visitor.way(page(other))).field("location"))
+    places = [(one, each) for one in (scene, other) for each in (gateway, second_gateway)]
+    assert [status(one, visitor, gateway=each) for one, each in places] == [200] * 4
     getattr(records, change)(scene.token)
-    eventually(lambda: status(scene, visitor) == 401, "the sign-in to end")
+    for one, each in places:
+        eventually(lambda one=one, each=each: status(one, visitor, gateway=each) == 401, "the sign-in to end there")
     assert "has ended" in texts_of(visitor.ask(visitor.way(page(scene))))
 
 
@@ -283,6 +288,19 @@ def test_paths_that_do_not_exist(scene, visitor):
         assert visitor.ask(f"https://{SIGN_IN_HOST}/", method).status in (403, 404, 405), method
     assert visitor.ask(page(scene, "/.jobgate/other"), fields=LOAD).status == 404
     assert scene.backend.untouched()
+
+
+def test_no_other_origin_reads_it(gateways):
+    """cors.origins is for jobs: the sign-in host answers no preflight, and gives no answer to pages of other origins."""
+    gateway = gateways.start({**SETTINGS, "cors": {"origins": ["https://app.example.org"]}})
+    visitor = Visitor(gateway)
+    asks = ["Origin: https://app.example.org", "Access-Control-Request-Method: POST", "Access-Control-Request-Headers: content-type"]
+    for path in ("/", "/sign-in", "/sign-out"):
+        for method, fields in (("OPTIONS", asks), ("GET", asks[:1])):
+            response = visitor.ask(f"https://{SIGN_IN_HOST}{path}", method, fields)
+            assert not [name for name, _ in response.fields if name.startswith("access-control-")], (path, method)
+            assert method == "GET" or response.status in (403, 404, 405), (path, response)
+    assert visitor.post(f"https://{SIGN_IN_HOST}/sign-out", origin="https://app.example.org").status == 403
 
 
 def test_without_the_control_process(gateways, scene_of, store):
