@@ -33,6 +33,21 @@ handler_audit(struct call *call, enum store_result result, const char *did, enum
 	handler_audit_change(call, result, did, kind, id, "");
 }
 
+void
+handler_audit_gone(struct call *call, enum store_result result, const char *did,
+    enum record_kind kind, struct slice id)
+{
+	const struct control *control = call->ctx;
+	const struct record *before = store_before(control->store);
+	char had[AUDIT_CHANGE_MAX] = "";
+
+	if (result == STORE_OK && before != NULL && before->kind == RECORD_TOKEN)
+		audit_token(&before->token, had);
+	else if (result == STORE_OK && before != NULL && before->kind == RECORD_JOB)
+		audit_job_gone(&before->job, had);
+	handler_audit_change(call, result, did, kind, id, had);
+}
+
 /* A time, or "none" for 0. */
 static const char *
 moment_text(uint64_t ms, char room[MOMENT_TEXT_MAX])
@@ -113,7 +128,7 @@ audit_token_change(
 }
 
 void
-audit_token_new(const struct token *token, char out[AUDIT_CHANGE_MAX])
+audit_token(const struct token *token, char out[AUDIT_CHANGE_MAX])
 {
 	char expires[MOMENT_TEXT_MAX], from[TOKEN_FROM_TEXT_MAX];
 
@@ -230,6 +245,16 @@ audit_job_new(const struct job *job, char out[AUDIT_CHANGE_MAX])
 	const struct job none = {0};
 
 	compare_jobs(&none, job, out);
+	if (out[0] == '\0')
+		add(out, "no url, no labels");
+}
+
+void
+audit_job_gone(const struct job *job, char out[AUDIT_CHANGE_MAX])
+{
+	const struct job none = {0};
+
+	compare_jobs(job, &none, out);
 	if (out[0] == '\0')
 		add(out, "no url, no labels");
 }

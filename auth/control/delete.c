@@ -23,7 +23,7 @@ deleted(void *ctx, enum store_result result, const struct record *none)
 	const struct store_deletion *deletion = store_deletion(control->store);
 
 	(void)none;
-	handler_audit(call, result, "deleted", RECORD_TOKEN, call->id);
+	handler_audit_gone(call, result, "deleted", RECORD_TOKEN, call->id);
 	if (!handler_deleted(call, result))
 		return;
 	if (result == STORE_OK && (deletion->remaining > 0 || deletion->more))
@@ -46,13 +46,22 @@ cascade_free(void *state)
 	free(cascade);
 }
 
-/* Write an audit line for each token of the batch; if its answer is lost, one for all of them. */
+/*
+ * Write an audit line for each token of the batch; if its answer is lost, one for all of them. What
+ * a token was is known of the one that the caller named: of the others, only the ids are kept.
+ */
 static void
 cascade_audit(struct call *call, enum store_result result, const struct store_deletion *deletion)
 {
-	for (size_t i = 0; i < deletion->count; i++)
-		handler_audit(call, STORE_OK, "deleted with cascade", RECORD_TOKEN,
-		    (struct slice){deletion->ids[i], TOKEN_ID_LEN});
+	for (size_t i = 0; i < deletion->count; i++) {
+		struct slice id = {deletion->ids[i], TOKEN_ID_LEN};
+
+		if (slice_equal(id, call->id))
+			handler_audit_gone(
+			    call, STORE_OK, "deleted with cascade", RECORD_TOKEN, id);
+		else
+			handler_audit(call, STORE_OK, "deleted with cascade", RECORD_TOKEN, id);
+	}
 	if (result == STORE_UNKNOWN)
 		handler_audit(call, result, "and up to 100 of its descendants deleted with cascade",
 		    RECORD_TOKEN, call->id);

@@ -127,16 +127,25 @@ void handler_audit_change(struct call *call, enum store_result result, const cha
     enum record_kind kind, struct slice id, const char *change);
 
 /*
- * What a renewal changes, old and new, what a new token may do, what a patch changes in a job, and
- * what a new job has. A limit of 0 is none. The log cuts a line of over 1 KiB at its end.
+ * The same after a deletion (of those that store_before names), with what the record had at the end
+ * of the line, if that is known: no other line says it any more.
+ */
+void handler_audit_gone(struct call *call, enum store_result result, const char *did,
+    enum record_kind kind, struct slice id);
+
+/*
+ * What a renewal changes, old and new, what a token may do, what a patch changes in a job, what a
+ * new job has, and what a deleted one had. A limit of 0 is none. The log cuts a line of over 1 KiB
+ * at its end.
  */
 #define AUDIT_CHANGE_MAX (2 * TOKEN_FROM_TEXT_MAX + 1024)
 void audit_token_change(
     const struct token *before, const struct token *after, char out[AUDIT_CHANGE_MAX]);
-void audit_token_new(const struct token *token, char out[AUDIT_CHANGE_MAX]);
+void audit_token(const struct token *token, char out[AUDIT_CHANGE_MAX]);
 void audit_job_change(
     const struct job *before, const struct job *after, char out[AUDIT_CHANGE_MAX]);
 void audit_job_new(const struct job *job, char out[AUDIT_CHANGE_MAX]);
+void audit_job_gone(const struct job *job, char out[AUDIT_CHANGE_MAX]);
 
 /*
  * Call it after a revocation has its line in the audit log. False after answering 503: with

@@ -217,7 +217,7 @@ deleted(void *ctx, enum store_result result, const struct record *none)
 	struct call *call = ctx;
 
 	(void)none;
-	handler_audit(call, result, "deleted", RECORD_JOB, call->id);
+	handler_audit_gone(call, result, "deleted", RECORD_JOB, call->id);
 	if (handler_deleted(call, result))
 		call_answer(call, 204, NULL);
 }

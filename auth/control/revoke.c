@@ -32,7 +32,7 @@ revoked(void *ctx, enum store_result result, const struct record *none)
 	struct slice id = {revocation->bearer.id, TOKEN_ID_LEN};
 
 	(void)none;
-	handler_audit(call, result, "revoked by its value", RECORD_TOKEN, id);
+	handler_audit_gone(call, result, "revoked by its value", RECORD_TOKEN, id);
 	if (result == STORE_ABSENT && revocation->proved && revocation->readings < READINGS_MAX)
 		read_token(call); /* renewed since, perhaps with a grace for this value */
 	else if (!handler_confirmed(call, result, "repeat the request"))

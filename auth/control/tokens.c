@@ -203,7 +203,7 @@ create(struct call *call)
 		return;
 	json_decref(issue->record);
 	issue->record = view_record(&record, NULL);
-	audit_token_new(&record.token, issue->change);
+	audit_token(&record.token, issue->change);
 	store_token_create(control->store, &record, issue->now_ms,
 	    handler_maker(call, RECORD_TOKEN, &maker), issue_key(issue), created, call);
 }

@@ -5,13 +5,15 @@
 
 #include "auth/redis/delete_script.h"
 #include "auth/redis/made_script.h"
+#include "auth/redis/record_script.h"
 #include "auth/redis/scope_script.h"
 
 /*
  * KEYS and ARGV as for CALLER_SCRIPT and MADE_SCRIPT. Deletes the token, unless it is gone, then up
  * to CASCADE_STEPS of its descendants, each before those that it has created: from then on it
- * cannot create more. Returns {code, id, ...}, the ids of tokens that were deleted. code: 1 when
- * some are left, 2 when a key that should be a set is not one, -1 for a token outside the scope.
+ * cannot create more. Returns {code, record, id, ...}: the token's record ({}: it was gone) and the
+ * ids of all that were deleted. code: 1 when some are left, 2 when a key that should be a set is
+ * not one; {-1} for a token outside the scope.
  * Descendants outside the scope stay; a batch that finds only such ones is the last.
  *
  * Only the sets record how far it has come, so it may be repeated after any failure. A
@@ -20,8 +22,8 @@
  * the next batch finds it.
  */
 #define CASCADE_STEPS "100"
-static const char script_cascade[] = CALLER_SCRIPT MADE_SCRIPT MADE_KEEP
-    "local answer, steps, moved = {0}, 0, 0\n"
+static const char script_cascade[] = CALLER_SCRIPT RECORD_SCRIPT_WHOLE MADE_SCRIPT MADE_KEEP
+    "local answer, steps, moved = {0, {}}, 0, 0\n"
     "local function remove(id)\n"
     "  local key = records .. id\n"
     "  if not exists(key) then return true end\n"
@@ -43,6 +45,7 @@ static const char script_cascade[] = CALLER_SCRIPT MADE_SCRIPT MADE_KEEP
     "if not in_scope(root) then return {-1} end\n"
     "local maker = redis.pcall('HGET', KEYS[1], 'created_by') or\n"
     "  redis.pcall('HGET', made .. root .. ':of', 'created_by')\n"
+    "answer[2] = whole(KEYS[1])\n"
     "remove(root)\n"
     "local path, seen = {root}, {[root] = true}\n"
     "while #path > 0 and answer[1] == 0 do\n"
@@ -68,7 +71,7 @@ static const char script_cascade[] = CALLER_SCRIPT MADE_SCRIPT MADE_KEEP
     "      redis.call('HSET', made .. node .. ':of', 'created_by', root)\n"
     "      unlink(above, node)\n"
     "    end\n"
-    "    if #answer == 1 and moved == 0 then break end\n"
+    "    if #answer == 2 and moved == 0 then break end\n"
     "    answer[1] = 1\n"
     "  else\n"
     "    path[#path] = nil\n"
@@ -82,7 +85,7 @@ static const char script_cascade[] = CALLER_SCRIPT MADE_SCRIPT MADE_KEEP
     "  redis.call('DEL', made .. root .. ':of')\n"
     "  leave(made, records, maker, root)\n"
     "end\n"
-    "if #answer == 1 and ARGV[first + 2] == '1' then\n"
+    "if #answer == 2 and ARGV[first + 2] == '1' then\n"
     "  redis.call('ZADD', KEYS[2], 0, '-')\n"
     "  redis.call('ZREM', KEYS[2], '-')\n"
     "end\n"
@@ -90,12 +93,12 @@ static const char script_cascade[] = CALLER_SCRIPT MADE_SCRIPT MADE_KEEP
 
 /*
  * KEYS and ARGV as for CALLER_SCRIPT and MADE_SCRIPT. Returns {1, or 0 when there was no record,
- * remaining()}.
+ * the record, remaining()}.
  */
 static const char script_delete_token[] =
     CALLER_SCRIPT TOKEN_WITHIN MADE_SCRIPT DELETE_WITHIN MADE_REMAINING
-    "if gone == 0 then return {0, 0, 0} end\n"
-    "return {1, remaining()}\n";
+    "if gone == 0 then return {0, {}, 0, 0} end\n"
+    "return {1, was, remaining()}\n";
 
 /*
  * KEYS: what is kept of the token that is gone. ARGV: its id, its creator (an id, local, or ''

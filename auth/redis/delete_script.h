@@ -3,23 +3,22 @@
 #define JOBGATE_REDIS_DELETE_SCRIPT_H
 
 #include "auth/redis/made_script.h"
+#include "auth/redis/record_script.h"
 
 /*
  * ARGV: scope, id, 1 to write in any case, the key prefix of quota sets, and that of the sets of
- * tokens that a token has created ('' for a job), the key of the set of uses, and the
- * key prefix of the records of tokens. Then `gone` is 1,
- * or 0 when there was no record. Within the scope, the id leaves the index either way. A token that
- * has created others stays in the set of its own creator: a cascade finds them through it. The
- * write without a record leaves no trace (no id is "-"), but replicas that confirm it have all
- * earlier writes, such as a deletion that this one repeats. While the slot of a cluster moves, keys
- * that are not in KEYS may be elsewhere: they are read before the first write, and an error there
- * is returned: nothing was changed.
+ * tokens that a token has created ('' for a job), the key of the set of uses, and the key prefix of
+ * the records of tokens. Then `gone` is 1, or 0 when there was no record, and `was` the record, as
+ * whole() returns it ({}: there was none). Within the scope, the id leaves the index either way. A
+ * token that has created others stays in the set of its own creator: a cascade finds them through
+ * it. The write without a record leaves no trace (no id is "-"), but replicas that confirm it have
+ * all earlier writes, such as a deletion that this one repeats. While the slot of a cluster moves,
+ * keys that are not in KEYS may be elsewhere: they are read before the first write, and an error
+ * there is returned: nothing was changed.
  */
-#define DELETE_WITHIN \
-	MADE_KEEP     \
-	DELETE_PART
+#define DELETE_WITHIN RECORD_SCRIPT_WHOLE MADE_KEEP DELETE_PART
 #define DELETE_PART                                                                               \
-	"local gone = 0\n"                                                                        \
+	"local gone, was = 0, {}\n"                                                               \
 	"if within then\n"                                                                        \
 	"  local quota = redis.pcall('HGET', KEYS[1], 'quota')\n"                                 \
 	"  local maker = redis.pcall('HGET', KEYS[1], 'created_by')\n"                            \
@@ -34,6 +33,7 @@
 	"    if type(nested) == 'table' then return nested end\n"                                 \
 	"    if type(above) == 'table' then return above end\n"                                   \
 	"  end\n"                                                                                 \
+	"  was = whole(KEYS[1])\n"                                                                \
 	"  local used = made ~= '' and ARGV[at + 1] or 'job:' .. ARGV[at + 1]\n"                  \
 	"  redis.pcall('ZREM', ARGV[at + 5], used)\n"                                             \
 	"  redis.call('ZREM', KEYS[2], ARGV[at + 1])\n"                                           \

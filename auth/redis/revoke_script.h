@@ -5,11 +5,11 @@
 #include "auth/redis/delete_script.h"
 
 /* As DELETE_WITHIN, but ARGV[1], the hash that the record must have, is in place of a scope.
- * Returns whether the token is gone. */
+ * Returns {1 when the token is gone, else 0, the record}. */
 #define TOKEN_OF_HASH                                         \
 	"local at = 1\n"                                      \
 	"local hash = redis.pcall('HGET', KEYS[1], 'hash')\n" \
 	"local within = type(hash) == 'string' and string.lower(hash) == ARGV[1]\n"
-static const char script_revoke[] = TOKEN_OF_HASH DELETE_WITHIN "return gone\n";
+static const char script_revoke[] = TOKEN_OF_HASH DELETE_WITHIN "return {gone, was}\n";
 
 #endif

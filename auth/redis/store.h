@@ -326,8 +326,10 @@ void store_job_patch(struct store *store, struct slice id, const struct store_ca
     const struct store_job_patch *patch, store_record_done *done, void *ctx);
 
 /*
- * While done of store_job_patch is called with STORE_OK: the job before the patch; NULL if its
- * record broke the rules.
+ * While done of store_job_patch, or of a deletion for the control API (store_job_delete,
+ * store_token_delete, store_token_revoke, store_token_cascade), is called with STORE_OK: the record
+ * before the change. NULL if it broke the rules or memory is short, or if a cascade found the token
+ * gone.
  */
 const struct record *store_before(const struct store *store);
 

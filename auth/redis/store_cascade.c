@@ -12,11 +12,12 @@ read_deleted(struct operation *operation, const redisReply *reply)
 {
 	long long gone, remaining, more;
 
-	if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 2 ||
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 4 ||
 	    !reply_is_integer(reply->element[0], &gone) ||
-	    !reply_is_integer(reply->element[1], &remaining))
+	    !reply_is_integer(reply->element[2], &remaining) ||
+	    !reply_is_integer(reply->element[3], &more))
 		return;
-	more = reply->elements > 2 && reply_is_integer(reply->element[2], &more) && more != 0;
+	operation_read_before(operation, reply->element[1]);
 	operation->deletion.remaining = (unsigned)remaining;
 	operation->deletion.more = more != 0;
 	store_tell(operation, gone ? STORE_OK : STORE_ABSENT, NULL);
@@ -36,8 +37,11 @@ read_cascade(struct operation *operation, const redisReply *reply)
 		store_tell(operation, STORE_ABSENT, NULL);
 		return;
 	}
+	if (reply->elements < 2)
+		return;
+	operation_read_before(operation, reply->element[1]);
 	deletion->more = code == 1;
-	for (size_t i = 1; i < reply->elements && deletion->count < STORE_CASCADE_MAX; i++) {
+	for (size_t i = 2; i < reply->elements && deletion->count < STORE_CASCADE_MAX; i++) {
 		struct slice id = redis_text(reply->element[i]);
 
 		if (id.len == TOKEN_ID_LEN)

@@ -89,6 +89,14 @@ operation_read_used(struct operation *operation, const redisReply *reply, const 
 	}
 }
 
+void
+operation_read_before(struct operation *operation, const redisReply *reply)
+{
+	const char *why;
+
+	record_decode(operation->kind, slice_of(operation->id), reply, &operation->before, &why);
+}
+
 static void
 read_created(struct operation *operation, const redisReply *reply)
 {
@@ -109,8 +117,11 @@ read_deleted(struct operation *operation, const redisReply *reply)
 {
 	long long gone;
 
-	if (reply_is_integer(reply, &gone))
-		store_tell(operation, gone ? STORE_OK : STORE_ABSENT, NULL);
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
+	    !reply_is_integer(reply->element[0], &gone))
+		return;
+	operation_read_before(operation, reply->element[1]);
+	store_tell(operation, gone ? STORE_OK : STORE_ABSENT, NULL);
 }
 
 /*
@@ -150,11 +161,8 @@ read_renewed(struct operation *operation, const redisReply *reply)
 static void
 read_patched(struct operation *operation, const redisReply *reply)
 {
-	const char *why;
-
 	if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 4)
-		record_decode(RECORD_JOB, slice_of(operation->id), reply->element[3],
-		    &operation->before, &why);
+		operation_read_before(operation, reply->element[3]);
 	read_changed(operation, reply, STORE_TOO_MANY);
 }
 

@@ -99,6 +99,9 @@ void operation_read_record(struct operation *operation, const redisReply *reply)
 void operation_read_used(
     struct operation *operation, const redisReply *reply, const redisReply *use);
 
+/* Keep the record, in the form of HGETALL, for store_before; nothing if it cannot be decoded. */
+void operation_read_before(struct operation *operation, const redisReply *reply);
+
 /* Note the use in the record, if it is one. */
 void reply_to_use(const redisReply *use, struct record *record);
 

@@ -41,10 +41,11 @@ static const char script_create[] = MAKER_SCRIPT PORT_SCRIPT PUBLIC_SCRIPT
     "if ARGV[3] ~= '0' then redis.call('EXPIRE', KEYS[1], ARGV[3]) end\n"
     "return 1\n";
 
+/* Returns {1, or 0 when there was no record, the record}. */
 static const char script_delete_job[] = CALLER_SCRIPT JOB_WITHIN PORT_SCRIPT PUBLIC_SCRIPT
     "local moved = within and publics and redis.pcall('EXISTS', publics)\n"
     "if type(moved) == 'table' then return moved end\n" DELETE_WITHIN "if within then list() end\n"
-    "return gone\n";
+    "return {gone, was}\n";
 
 /* ARGV: scope. Returns {1, record, its last use}, {0} for a job without a lease, {-1} when there is
  * no job. */

@@ -416,6 +416,25 @@ def test_the_audit_log_says_what_a_new_job_has(gateway, local):
     assert change(local.job_of()) == "no url, no labels"
 
 
+def test_the_audit_log_says_what_a_deleted_job_had(gateway, local, records):
+    """The record is gone by then."""
+    def deleted(job):
+        assert local.call("DELETE", f"/v1/jobs/{job['id']}").status == 204
+        found = eventually(lambda: [line for line in gateway.program.log().splitlines() if f"audit: job deleted {job['id']} by" in line], "the line")
+        return found[0].partition(" request ")[2].partition(": ")[2]
+    whole = deleted(local.job_of(url="http://127.0.0.1:8001", lease=60, labels={"team": "a", "empty": ""})).split(", ")
+    assert whole[:2] == ["url http://127.0.0.1:8001 -> none", "lease 60 -> none"]
+    assert sorted(whole[2:]) == ['label empty "" -> none', "label team a -> none"]
+    assert deleted(local.job_of()) == "no url, no labels"
+    broken = local.job_of(url="http://127.0.0.1:8001")
+    records.client.hset(records.job_key(broken["id"]), "url", "nonsense")
+    assert deleted(broken) == ""  # nothing is known of it
+    text = local.job_of()
+    records.client.delete(records.job_key(text["id"]))
+    records.client.set(records.job_key(text["id"]), "no hash")
+    assert deleted(text) == ""
+
+
 def test_audit_at_any_level(module_gateways):
     gateway = module_gateways.start({"log": {"level": "error"}})
     job = Control(gateway.socket_path).job_of()

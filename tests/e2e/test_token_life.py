@@ -427,3 +427,32 @@ def test_the_audit_log_says_what_a_renewal_changed(patient, control):
     assert lines[1].endswith(f": name audited, role read, version 2 -> 3, expires_at none -> none, previous_until {first['previous_until']} -> none, "
                              "label_selector team=a")
     assert token["value"] not in patient.program.log() and second["value"] not in patient.program.log()
+
+
+def test_the_audit_log_says_what_a_deleted_token_was(patient, control, records):
+    """The record is gone by then."""
+    def line(did, token):
+        found = eventually(lambda: [line for line in patient.program.log().splitlines() if f"audit: token {did} {token['id']} by" in line], "the line")
+        return found[0].partition(" request ")[2].partition(": ")[2]
+
+    def made(**given):
+        return control.done("POST", "/v1/tokens", {"name": "audited", "role": "read", "expires_at": "2999-01-01T00:00:00Z",
+                                                   "from": "192.0.2.1", "rate": 5, "label_selector": "team=a"} | given, 201)
+    named, cascade, revoked, broken, odd = made(), made(), made(**{"from": None}), made(), made()
+    assert control.call("DELETE", f"/v1/tokens/{named['id']}").status == 204
+    control.done("DELETE", f"/v1/tokens/{cascade['id']}?cascade=true")
+    assert control.call("POST", "/v1/tokens/revoke", {"value": revoked["value"]}).status == 204
+    assert line("created", named) == line("created", cascade)
+    for token, did in [(named, "deleted"), (cascade, "deleted with cascade"), (revoked, "revoked by its value")]:
+        assert line(did, token) == line("created", token)
+        assert line(did, token).startswith("name audited, role read, expires_at 2999-01-01T00:00:00Z, from ")
+        assert line(did, token).endswith(", label_selector team=a")
+    records.client.hset(records.token_key(broken["id"]), "role", "nonsense")
+    records.client.delete(records.token_key(odd["id"]))
+    records.client.set(records.token_key(odd["id"]), "no hash")
+    assert control.call("DELETE", f"/v1/tokens/{broken['id']}").status == 204
+    assert control.call("DELETE", f"/v1/tokens/{odd['id']}").status == 204
+    assert line("deleted", broken) == line("deleted", odd) == ""  # nothing is known of them
+    log, stored = patient.program.log(), records.client
+    assert not [token for token in (named, cascade, revoked) if token["value"] in log or token["value"][21:64] in log]
+    assert not [token for token in (named, cascade, revoked) if stored.exists(records.token_key(token["id"]))]

@@ -109,11 +109,13 @@ script_revoke_run(struct call *call)
 	bool within = script_field(call, made.record, "hash", &hash) &&
 		      strcasecmp(hash.at, call->words[5]) == 0;
 
+	redis_reply_array(call, 2);
+	redis_reply_number(call, within);
+	redis_reply_hash(call, within ? redis_find(call->redis, made.record) : NULL);
 	if (within)
 		delete_record(&made);
 	else if (made.writes)
 		write_nothing(&made);
-	redis_reply_number(call, within);
 }
 
 /* ---- made_script.h: what is left ---- */
@@ -213,14 +215,15 @@ script_delete_token_run(struct call *call)
 	bool within = script_token_within(call, made.record, made.scope);
 	bool lives = within && script_exists(call, made.record);
 
+	redis_reply_array(call, 4);
+	redis_reply_number(call, lives);
+	redis_reply_hash(call, lives ? redis_find(call->redis, made.record) : NULL);
 	if (lives)
 		delete_record(&made);
 	else if (within)
 		DO(call, "ZREM", made.index, made.id), DO(call, "ZREM", made.used, made.id);
 	if (!lives && made.writes)
 		write_nothing(&made);
-	redis_reply_array(call, 3);
-	redis_reply_number(call, lives);
 	redis_reply_number(call, lives ? count_remaining(&made) : 0);
 	redis_reply_number(call, 0);
 }
@@ -340,10 +343,24 @@ visit(struct cascade *cascade)
 		go_up(cascade, node.at, left);
 }
 
+/* What the answer has of the root. It is written behind the answers before it, and taken back. */
+static struct bytes
+read_root(struct call *call, const struct made *made)
+{
+	struct bytes *out = &call->client->out, root = {0};
+	size_t before = out->len;
+
+	redis_reply_hash(call, redis_find(call->redis, made->record));
+	bytes_append(&root, bytes_first(out) + before, out->len - before);
+	out->len = before;
+	return root;
+}
+
 void
 script_cascade_run(struct call *call)
 {
 	static struct cascade cascade;
+	struct bytes root;
 	struct text maker;
 
 	cascade = (struct cascade){.made = read_scoped(call)};
@@ -355,6 +372,7 @@ script_cascade_run(struct call *call)
 	if (!script_field(call, cascade.made.record, "created_by", &maker))
 		script_field(
 		    call, note_of(&cascade.made, cascade.made.id).at, "created_by", &maker);
+	root = read_root(call, &cascade.made);
 	remove_token(&cascade, cascade.made.id);
 	go_down(&cascade, cascade.made.id);
 	while (cascade.depth > 0 && cascade.code == 0)
@@ -365,8 +383,10 @@ script_cascade_run(struct call *call)
 	}
 	if (cascade.deleted_count == 0 && cascade.made.writes)
 		write_nothing(&cascade.made);
-	redis_reply_array(call, 1 + cascade.deleted_count);
+	redis_reply_array(call, 2 + cascade.deleted_count);
 	redis_reply_number(call, cascade.code);
+	bytes_append(&call->client->out, bytes_first(&root), root.len);
+	bytes_free(&root);
 	for (size_t i = 0; i < cascade.deleted_count; i++)
 		redis_reply_text(call, cascade.deleted[i].at);
 }

@@ -156,6 +156,9 @@ script_delete_job_run(struct call *call)
 	bool lives = within && script_exists(call, record);
 	struct text quota;
 
+	redis_reply_array(call, 2);
+	redis_reply_number(call, lives);
+	redis_reply_hash(call, within ? redis_find(call->redis, record) : NULL);
 	if (within) {
 		script_field(call, record, "quota", &quota);
 		DO(call, "ZREM", argv[5], script_join("job:", argv[1], "").at);
@@ -170,7 +173,6 @@ script_delete_job_run(struct call *call)
 	}
 	if (within)
 		list_public(call);
-	redis_reply_number(call, lives);
 }
 
 void
