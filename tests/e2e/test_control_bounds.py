@@ -378,7 +378,9 @@ def test_lists_that_are_not_read(gateways, store, crowded, remote):
     for client in held:
         client.close()
     print(f"{before} KiB before, {after} KiB with {UNREAD} unread lists")
-    assert after - before < 48 << 10  # they had 64 MiB coming
+    # 64 MiB were to come to them: with all of it kept, the process has grown by 68 to 80 MiB. Now it grows by 31 to 44, in which the order of
+    # answers leaves holes, more on a busy machine.
+    assert after - before < 58 << 10
 
 
 # ---- quotas ----
