@@ -1,8 +1,9 @@
 /*
  * decide.c - measures the decision alone, in one process: look up token and job in the worker's
  * directory, prove the bearer, decide; then the same with what a request that may pass does with
- * both records: watch them, read them, and leave them again. The directory knows given numbers of
- * tokens and jobs, and some of them are asked for, in random order. There is no network and no
+ * both records: watch them, read them, and leave them again; then also with the backend of the job,
+ * which the pool looks up. The directory knows given numbers of tokens and jobs, each job has a
+ * backend of its own, and some of them are asked for, in random order. There is no network and no
  * parsing; ids and hashes are computed, so that nothing but the directory is large.
  */
 #include <stdio.h>
@@ -13,11 +14,16 @@
 #include "auth/record_fields.h"
 #include "jobgate/decision.h"
 #include "jobgate/directory.h"
+#include "net/loop.h"
+#include "observe/shared.h"
+#include "upstream/http1/client.h"
+#include "upstream/pool.h"
 
 #define NOW_MS 1000
 #define AT_ONCE 10000 /* requests between two readings of the clock */
 
 static struct directory *directory;
+static struct pool *pool;
 static struct directory_entry *asked;
 
 static bool
@@ -165,28 +171,43 @@ decide(size_t token, size_t job, struct found *found)
 
 /* The same, and what a request that may pass does with both records. */
 static bool
-pass(size_t token, size_t job)
+pass(size_t token, size_t job, struct found *found)
 {
 	static struct directory_watch watches[2] = {
 	    {.changed = on_changed}, {.changed = on_changed}};
-	struct found found;
 	struct token room;
 	bool whole;
 
-	if (!decide(token, job, &found))
+	if (!decide(token, job, found))
 		return false;
-	jg_directory_watch(found.token.entry, &watches[0]);
-	jg_directory_watch(found.job.entry, &watches[1]);
-	whole = jg_directory_token(found.token.entry, &room)->name.at[0] == 't' &&
-		jg_directory_job(found.job.entry)->url.host.at[0] == '1';
+	jg_directory_watch(found->token.entry, &watches[0]);
+	jg_directory_watch(found->job.entry, &watches[1]);
+	whole = jg_directory_token(found->token.entry, &room)->name.at[0] == 't' &&
+		jg_directory_job(found->job.entry)->url.host.at[0] == '1';
 	jg_directory_unwatch(&watches[0]);
 	jg_directory_unwatch(&watches[1]);
 	return whole;
 }
 
+/* The same, and the pool finds the backend that the job's URL leads to. */
+static bool
+route(size_t token, size_t job)
+{
+	struct found found;
+	struct backend *backend;
+
+	if (!pass(token, job, &found))
+		return false;
+	backend = pool_enter(pool, &jg_directory_job(found.job.entry)->url, BACKEND_OF_RECORD);
+	if (backend == NULL)
+		return false;
+	pool_leave(backend);
+	return true;
+}
+
 /*
- * Random tokens ask for random jobs. These two are not inlined: tests/e2e/test_cache_misses.py has
- * callgrind count what happens in each.
+ * Random tokens ask for random jobs. These three are not inlined: tests/e2e/test_cache_misses.py
+ * has callgrind count what happens in each.
  */
 __attribute__((noinline)) static bool
 decisions(size_t count, size_t tokens, size_t jobs)
@@ -204,11 +225,44 @@ __attribute__((noinline)) static bool
 requests(size_t count, size_t tokens, size_t jobs)
 {
 	static uint64_t random = 1ull << 32;
+	struct found found;
 
 	for (size_t i = 0; i < count; i++, random += 2)
-		if (!pass(scattered(random) % tokens, scattered(random + 1) % jobs))
+		if (!pass(scattered(random) % tokens, scattered(random + 1) % jobs, &found))
 			return false;
 	return true;
+}
+
+__attribute__((noinline)) static bool
+routes(size_t count, size_t tokens, size_t jobs)
+{
+	static uint64_t random = 1ull << 33;
+
+	for (size_t i = 0; i < count; i++, random += 2)
+		if (!route(scattered(random) % tokens, scattered(random + 1) % jobs))
+			return false;
+	return true;
+}
+
+/* A pool that knows the backend of each job, and keeps it, as it does while it has connections. */
+static bool
+know_backends(size_t jobs)
+{
+	static struct worker_stats stats;
+	const struct pool_options options = {
+	    .loop = loop_new(), .stats = &stats, .http1 = &http1_client_protocol};
+
+	pool = options.loop != NULL ? pool_new(&options) : NULL;
+	for (size_t i = 0; pool != NULL && i < jobs; i++) {
+		struct directory_answer job;
+		char id[UUID_LEN];
+
+		job = jg_directory_lookup(directory, RECORD_JOB, job_id(i, id), NOW_MS, NULL);
+		if (job.known != RECORD_KNOWN ||
+		    pool_enter(pool, &jg_directory_job(job.entry)->url, BACKEND_OF_RECORD) == NULL)
+			return false;
+	}
+	return pool != NULL;
 }
 
 static double
@@ -266,7 +320,7 @@ main(int argc, char **argv)
 	const struct directory_options options = {
 	    .max_staleness_ms = 5000, .entries_max = tokens + jobs + 1, .hash_key = {1, 2, 3}};
 	const struct directory_store store = {.read = remember};
-	double before, decision_ns, request_ns;
+	double before, decision_ns, request_ns, routed_ns;
 
 	directory = jg_directory_new(&options, &store);
 	if (tokens < hot || hot == 0 || jobs == 0 || directory == NULL) {
@@ -286,9 +340,12 @@ main(int argc, char **argv)
 	before = (resident() - before) / (double)tokens;
 	decision_ns = measure(decisions, count, hot, hot < jobs ? hot : jobs);
 	request_ns = measure(requests, count, hot, hot < jobs ? hot : jobs);
+	if (!know_backends(jobs))
+		return 1;
+	routed_ns = measure(routes, count, hot, hot < jobs ? hot : jobs);
 	printf("{\"tokens\": %zu, \"jobs\": %zu, \"asked_for\": %zu, \"ns\": %.1f, "
-	       "\"request_ns\": %.1f, \"token_bytes\": %.1f}\n",
-	    tokens, jobs, hot, decision_ns, request_ns, before);
+	       "\"request_ns\": %.1f, \"routed_ns\": %.1f, \"token_bytes\": %.1f}\n",
+	    tokens, jobs, hot, decision_ns, request_ns, routed_ns, before);
 	jg_directory_free(directory);
 	return 0;
 }

@@ -24,22 +24,25 @@ DECISION_MISSES_MAX = 4
 # In addition what a request that may pass reads: the second lines, the token's name and version, the job's URL.
 REQUEST_MISSES_MAX = 8
 
+# In addition what the pool reads to find the job's backend: a line of its table, and the backend.
+ROUTE_MISSES_MAX = 12
+
 TOKEN_BYTES_MAX = 260
 
 
 @pytest.fixture(scope="module")
 def counted(tmp_path_factory):
-    """What bench_decide says, and the misses of each of its two functions for each request."""
+    """What bench_decide says, and the misses of each of its three functions for each request."""
     program = pathlib.Path(release_binary()).parent / "bench" / "bench_decide"
     profile = tmp_path_factory.mktemp("cache") / "profile"
     done = subprocess.run(
-        ["valgrind", "--tool=callgrind", *CACHES, "--collect-atstart=no", "--toggle-collect=decisions", "--toggle-collect=requests",
+        ["valgrind", "--tool=callgrind", *CACHES, "--collect-atstart=no", "--toggle-collect=decisions", "--toggle-collect=requests", "--toggle-collect=routes",
          f"--callgrind-out-file={profile}", program, *map(str, (TOKENS, JOBS, TOKENS, REQUESTS))],
         capture_output=True, text=True, check=True)
     table = subprocess.run(["callgrind_annotate", "--inclusive=yes", "--threshold=100", "--auto=no", "--show=DLmr,DLmw", profile],
                            capture_output=True, text=True, check=True).stdout
     misses = {}
-    for name in ("decisions", "requests"):
+    for name in ("decisions", "requests", "routes"):
         row = re.search(rf"^(.*)\S*:{name}(?:'\d+)? \[", table, re.MULTILINE)
         assert row, table
         numbers = [int(text.replace(",", "")) for text in re.findall(r"[\d,]+(?= \()", row[1])]
@@ -57,6 +60,12 @@ def test_a_request_misses_few_more_times(counted):
     _, misses = counted
     print(f"{misses['requests']:.2f} misses for each request")
     assert misses["decisions"] < misses["requests"] <= REQUEST_MISSES_MAX
+
+
+def test_a_backend_for_each_job_misses_few_more_times(counted):
+    _, misses = counted
+    print(f"{misses['routes']:.2f} misses for each request to a job with a backend of its own")
+    assert misses["requests"] < misses["routes"] <= ROUTE_MISSES_MAX
 
 
 def test_a_token_takes_few_bytes():
