@@ -2,14 +2,12 @@
 
 import pathlib
 import subprocess
+import time
 
 import pytest
 
 from harness.gateway import release_binary
 from harness.process import eventually
-from harness.store import random_id
-
-pytestmark = pytest.mark.alone
 
 LONGEST = 'jobgate_worker_longest_turn_seconds{worker="0"}'
 COUNT = "jobgate_turn_duration_seconds_count"
@@ -28,11 +26,9 @@ def scene(gateways, scene_of):
     return scene_of(gateways.start({"workers": 1}, program=release_binary()))
 
 
-def test_a_turn_that_takes_long(scene, make_folder):
-    """In its midst the worker is stopped for a while: when it sends a request on."""
-    scene.relay()
-    assert scene.gateway.metrics()[LONGEST] < DELAY and long_turns(scene.gateway) == 0
-    worker, log = scene.gateway.workers()[0], make_folder("strace") / random_id()
+def stop_in_mid_turn(scene, log):
+    """The worker is stopped for a while when it sends a request on."""
+    worker = scene.gateway.workers()[0]
     with subprocess.Popen(["strace", "-q", "-p", str(worker), "-o", str(log), "-e", "trace=sendto",
                            "-e", f"inject=sendto:delay_enter={DELAY}s:when=1"]) as strace:
         status = pathlib.Path(f"/proc/{worker}/status")
@@ -40,6 +36,23 @@ def test_a_turn_that_takes_long(scene, make_folder):
         scene.relay()
         strace.terminate()
     eventually(lambda: scene.gateway.metrics()[LONGEST] >= DELAY, "the long turn to be shown")
+
+
+@pytest.mark.alone
+def test_a_turn_that_takes_long(scene, tmp_path):
+    scene.relay()
+    assert scene.gateway.metrics()[LONGEST] < DELAY and long_turns(scene.gateway) == 0
+    stop_in_mid_turn(scene, tmp_path / "strace")
     assert long_turns(scene.gateway) == 1
     scene.relay()
     assert scene.gateway.metrics()[LONGEST] >= DELAY  # short ones do not hide it
+
+
+@pytest.mark.slow
+def test_it_is_shown_for_half_a_minute(scene, tmp_path):
+    """Then it is forgotten."""
+    stop_in_mid_turn(scene, tmp_path / "strace")
+    began = time.monotonic()
+    eventually(lambda: scene.gateway.metrics()[LONGEST] < DELAY, "the long turn to be forgotten", 75, 0.2)
+    assert time.monotonic() - began > 29
+    assert long_turns(scene.gateway) == 1  # the histogram keeps it
