@@ -162,8 +162,11 @@ tell_end(struct directory *directory)
 void
 tell_more(struct directory *directory)
 {
+	/* Each turn begins with another round: one that does not end must not take all portions. */
+	directory->first_round = (directory->first_round + 1) % ROUNDS_MAX;
 	for (size_t i = 0; i < ROUNDS_MAX && directory->unfinished > 0; i++) {
-		struct telling_round *round = &directory->rounds[i];
+		struct telling_round *round =
+		    &directory->rounds[(directory->first_round + i) % ROUNDS_MAX];
 		struct directory_entry *entry = round->entry;
 
 		if (entry == NULL)

@@ -161,6 +161,7 @@ struct directory {
 	    rounds[ROUNDS_MAX + 1];    /* unfinished ones; the last is always finished at once */
 	struct telling_round *telling; /* the one whose watches are being called */
 	unsigned unfinished;	       /* how many of these have an entry */
+	unsigned first_round;	       /* the one whose watches were told first in this turn */
 	bool in_portions;	       /* this many watches are told now, the others later: */
 	size_t portion;
 	uint64_t changes; /* rounds that have begun */

@@ -176,6 +176,26 @@ changes_without_end_are_told_to_all(void **state)
 	turn_until_all_are_told(fake, START + 20, 2 * WATCHES / TOLD_MAX + 2);
 }
 
+/* One that changes in each turn does not take the portions of the others. */
+static void
+changes_without_end_leave_room_for_others(void **state)
+{
+	struct fake *fake = *state;
+	unsigned others = 0;
+
+	watch_from(fake, "a", 0, 2 * TOLD_MAX);
+	watch_from(fake, "b", 2 * TOLD_MAX, WATCHES - 2 * TOLD_MAX);
+	delete_it(fake, "a", START + 1);
+	delete_it(fake, "b", START + 1);
+	for (unsigned i = 2; i < 10; i++) {
+		delete_it(fake, "a", START + i);
+		assert_true(turn(fake, START + i) <= TOLD_MAX);
+	}
+	for (size_t i = 2 * TOLD_MAX; i < WATCHES; i++)
+		others += observers[i].told;
+	assert_int_equal(others, WATCHES - 2 * TOLD_MAX);
+}
+
 /* The last one that is untold of the first change goes; the others are untold of the second. */
 static void
 one_may_go_between_two_changes(void **state)
@@ -380,6 +400,7 @@ main(void)
 	    TELL_TEST(few_are_told_at_once),
 	    TELL_TEST(a_second_change_is_told_in_portions),
 	    TELL_TEST(changes_without_end_are_told_to_all),
+	    TELL_TEST(changes_without_end_leave_room_for_others),
 	    TELL_TEST(one_may_go_between_two_changes),
 	    TELL_TEST(all_may_go_between_two_changes),
 	    TELL_TEST(a_tick_tells_all_of_a_second_change),
