@@ -40,7 +40,8 @@ socket_connect_error(int fd)
 	int error = 0;
 	socklen_t len = sizeof(error);
 
-	if (poll(&ready, 1, 0) == 0)
+	/* A signal can interrupt it, too, but only when the socket is not ready. */
+	if (poll(&ready, 1, 0) <= 0)
 		return ETIMEDOUT;
 	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 ? error : errno;
 }
