@@ -41,7 +41,10 @@ begin_round(struct directory_entry *entry)
 	return round;
 }
 
-/* None is left in front of it. True: all are to be told once more. */
+/*
+ * The round has told all watches. If the record has changed meanwhile, begin again at the first
+ * one. False: the round is over.
+ */
 static bool
 begin_again(struct telling_round *round)
 {

@@ -111,7 +111,7 @@ _Static_assert(
 struct telling_round {
 	struct directory_entry *entry; /* NULL: there is none */
 	struct directory_watch *next;  /* the first one that is untold */
-	bool again; /* the record has changed since the round began: another one follows */
+	bool again; /* the record has changed since the round began: it tells all once more */
 };
 
 /* At most so many entries have unfinished rounds; the watches of others are all told at once. */
@@ -293,8 +293,8 @@ bool entry_failed_lately(const struct directory_entry *entry, uint64_t now_ms);
 /* ---- directory_tell.c: watches are told of changes ---- */
 
 /*
- * Between these two, at most told_max watches are told at once, but for entries for which no round
- * is left. Otherwise all are: the caller is about to move bytes.
+ * Between these two, at most told_max watches are told at once, except for entries for which no
+ * round is left. Otherwise all are: the caller is about to move bytes.
  */
 void tell_begin(struct directory *directory);
 void tell_end(struct directory *directory);

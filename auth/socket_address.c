@@ -40,7 +40,7 @@ socket_connect_error(int fd)
 	int error = 0;
 	socklen_t len = sizeof(error);
 
-	/* A signal can interrupt it, too, but only when the socket is not ready. */
+	/* -1 with EINTR: the socket is not ready then, either. */
 	if (poll(&ready, 1, 0) <= 0)
 		return ETIMEDOUT;
 	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 ? error : errno;

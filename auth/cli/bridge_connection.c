@@ -297,7 +297,8 @@ bridge_connection_go_on(struct bridge_connection *connection, const struct pollf
 
 	if (!relays && clock_ms(CLOCK_MONOTONIC) - connection->since_ms > REQUEST_MS)
 		return false;
-	/* The client has left. One that has only ended its side still gets an answer that ends. */
+	/* The client has left. One that only ended its own side still gets its answer, but not
+	 * events: they have no end (POLLRDHUP is asked for only then). */
 	if ((fds[0].revents & (POLLERR | POLLHUP | POLLNVAL | POLLRDHUP)) != 0)
 		return false;
 	if (connection->out_len > 0)

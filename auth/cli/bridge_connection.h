@@ -18,7 +18,7 @@ struct bridge_connection {
 	struct bridge_setup *setup;
 	int client, server; /* server -1: the control API is not asked */
 	bool has_key;
-	bool is_endless;  /* events: the answer ends with the client */
+	bool is_endless;  /* the answer is /v1/events, which goes on until the client leaves */
 	bool is_answered; /* the rest of the answer is in `out` */
 	uint64_t since_ms;
 	char *in; /* the request; wiped at the end */

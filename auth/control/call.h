@@ -121,7 +121,7 @@ void call_answer_text(struct call *call, unsigned status, const char *type, char
 void call_refuse(struct call *call, unsigned status, const char *field, const char *detail, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* The first words of a refusal for which the process has no time any more; what to do follows. */
+/* The beginning of a 503's detail while this process ends; what the client can do follows it. */
 #define SHUTTING_DOWN "the gateway or its control process is shutting down: "
 
 /* Refuse with 500, since memory is short; nothing has been changed. */

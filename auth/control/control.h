@@ -46,8 +46,8 @@ struct control_setup {
 	bool (*hands_over)(void *ctx);
 	/*
 	 * True when the URL in a job's record may lead to this address, an Internet or a Unix
-	 * socket's. path holds the latter's path (socket_path.h); -1 for others, or when it could
-	 * not be opened. NULL: true.
+	 * socket's. path: for a Unix socket, the descriptor that holds it open (socket_path.h), or
+	 * -1 when it could not be opened; -1 for Internet addresses. NULL: true.
 	 */
 	bool (*allows)(void *ctx, const struct sockaddr *address, int path);
 	/*

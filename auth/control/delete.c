@@ -47,8 +47,8 @@ cascade_free(void *state)
 }
 
 /*
- * Write an audit line for each token of the batch; if its answer is lost, one for all of them. What
- * a token was is known of the one that the caller named: of the others, only the ids are kept.
+ * Write an audit line for each token of the batch; if its answer is lost, one for all of them. The
+ * script returns only the record of the token that the caller named; of the others, only the ids.
  */
 static void
 cascade_audit(struct call *call, enum store_result result, const struct store_deletion *deletion)

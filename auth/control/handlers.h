@@ -127,8 +127,8 @@ void handler_audit_change(struct call *call, enum store_result result, const cha
     enum record_kind kind, struct slice id, const char *change);
 
 /*
- * The same after a deletion (of those that store_before names), with what the record had at the end
- * of the line, if that is known: no other line says it any more.
+ * The same after a deletion (see store_before). The line ends with what the record had, if that is
+ * known: the record is gone, so this cannot be looked up any more.
  */
 void handler_audit_gone(struct call *call, enum store_result result, const char *did,
     enum record_kind kind, struct slice id);

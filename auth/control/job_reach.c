@@ -170,7 +170,10 @@ begin(struct job_reach *reach, const struct sockaddr *to, socklen_t len)
 	return ENOMEM;
 }
 
-/* As begin, or NOT_ALLOWED. The path is held open from the check to the connect. */
+/*
+ * As begin, or NOT_ALLOWED. The path is held open, because another process may change what it leads
+ * to between the check and the connect.
+ */
 static int
 begin_path(struct job_reach *reach, const struct sockaddr_un *to)
 {

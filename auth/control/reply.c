@@ -9,7 +9,7 @@
 
 #include "auth/control/call.h"
 
-/* In place of an answer for which memory is short; what the call was to change may be changed. */
+/* Sent in place of an answer for which memory is short. The call may have made its change. */
 static const char memory_short[] =
     "{\"type\":\"about:blank\",\"title\":\"Internal Server Error\",\"status\":500,"
     "\"detail\":\"memory is short, so the answer was lost: if the call was to change something, "

@@ -5,7 +5,7 @@
 #include "auth/redis/delete_script.h"
 
 /* As DELETE_WITHIN, but ARGV[1], the hash that the record must have, is in place of a scope.
- * Returns {1 when the token is gone, else 0, the record}. */
+ * Returns {1 if it has deleted the token, otherwise 0, the record before that}. */
 #define TOKEN_OF_HASH                                         \
 	"local at = 1\n"                                      \
 	"local hash = redis.pcall('HGET', KEYS[1], 'hash')\n" \

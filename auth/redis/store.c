@@ -193,7 +193,7 @@ is_revoked(const redisReply *reply)
 	return reply->type == REDIS_REPLY_INTEGER && reply->integer == STORE_SCRIPT_REVOKED;
 }
 
-/* No error; or our own, or one of which `read` knows what it means for this operation. */
+/* True when `read` takes the reply: no error, or one whose meaning for this operation it knows. */
 static bool
 is_read(const struct operation *operation, const redisReply *reply)
 {

@@ -33,10 +33,10 @@ struct operation {
 	store_page_done *page_done;
 	store_walk_done *walk_done;
 	void *ctx;
-	bool reads_noperm; /* `read` takes NOPERM, too */
+	bool reads_noperm; /* `read` takes the error NOPERM, too */
 	/*
-	 * Takes a reply that is not an error (or is REDIS_TOO_LONG), and tells the caller the
-	 * result.
+	 * Takes a reply that is not an error (or is REDIS_TOO_LONG or, with reads_noperm, NOPERM),
+	 * and tells the caller the result.
 	 */
 	void (*read)(struct operation *operation, const redisReply *reply);
 	struct event *deadline;

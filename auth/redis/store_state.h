@@ -26,7 +26,7 @@ struct store {
 	struct redis_url here;		 /* the server that they named last, without its login */
 	struct event *election_due;
 	struct redis_connection *connection; /* NULL while there is none */
-	enum store_result uses_result;	     /* of the latest uses: the log warns when it changes */
+	enum store_result uses_result;	     /* of the latest uses: each failure is logged once */
 	bool told_policy;		     /* the log has the warning about maxmemory-policy */
 	bool told_down;	 /* the log has the warning that it is down: once, not for each dial */
 	uint64_t losses; /* see store_losses */

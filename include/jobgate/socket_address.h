@@ -20,9 +20,10 @@ struct address {
 bool address_parse(struct slice host, uint16_t port, struct address *out);
 
 /*
- * What a connect(2) that did not block has led to: 0 when the socket is connected, ETIMEDOUT while
- * that is still open, otherwise the errno of its failure, which is told once. It asks the socket
- * itself, because a process that was stalled sees its time-out together with the connection.
+ * The result of a connect(2) that did not block: 0 when the socket is connected, ETIMEDOUT while it
+ * is still connecting, otherwise the errno of the failure, which the kernel gives only once. This
+ * asks the socket itself, because a process that was stalled sees its time-out together with the
+ * connection.
  */
 int socket_connect_error(int fd);
 

@@ -31,9 +31,9 @@
  * running_watch.c) local.c           runs local handlers: requests that the gateway answers itself
  * authorize.c       the steps from the request's head to the verdict
  * credential.c      the request's claim: which token it says it has
- * lookup.c          the records of a verdict, and the verdict
- * judge_again.c     watches these records, and judges again when one changes
+ * lookup.c          looks up the records of a verdict, and decides
  * lookup_port.c     the same for a port, which shares its host's name with another job
+ * judge_again.c     watches these records, and judges again when one changes
  * token_limits.c    counts the requests of tokens that have limits
  * hold.c            holds a request until its job is up
  * allow.c           prepares an allowed request for its job

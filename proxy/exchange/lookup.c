@@ -1,4 +1,4 @@
-/* lookup.c - the records of a verdict, and the verdict. */
+/* lookup.c - looks up the records of a verdict, and decides. */
 #include "exchange/exchange_state.h"
 #include "exchange/exchange_verdict.h"
 #include "jobgate/clock.h"

@@ -345,8 +345,8 @@ exchange_upstream_failed(
 	struct exchange *exchange = exchange_of_user(user);
 
 	exchange->upstream = NULL;
-	/* A dial that fails reads no clock. The check may lead the request to the job's other URL.
-	 */
+	/* A dial that fails reads no clock, so the exchange may not know of a change yet. Judging
+	 * it may lead the request to the job's other URL. */
 	if (exchange->context->telling &&
 	    (exchange_judge_if_changed(exchange) || task_is_queued(&exchange->connect)))
 		return;

@@ -1,7 +1,7 @@
 /*
- * slab.h - objects of one size, kept for reuse, each from the allocator: what a flood of clients
- * took goes back to it when they are gone. The record cache has another one (auth/slots.h), whose
- * blocks lie side by side in huge pages and never go back.
+ * slab.h - objects of one size, kept for reuse. Each comes from malloc, so that what a flood of
+ * clients took can be freed when they are gone. The cache of records has its own slab allocator
+ * (auth/slots.h), whose blocks lie side by side in huge pages and are never given back.
  */
 #ifndef JOBGATE_SLAB_H
 #define JOBGATE_SLAB_H

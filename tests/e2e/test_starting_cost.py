@@ -24,7 +24,7 @@ def test_held_requests_cost_others_nothing(measured, records, tmp_path):
         profile.begin(gateway)
         for _ in range(REQUESTS):
             ask([client], "count")
-        profile.end(REQUESTS)
+        profile.end(REQUESTS, allocations_max=0.05)  # each tick makes some, and there are few requests
         return profile.each
     with Client(gateway.address) as client:
         for _ in range(100):

@@ -324,8 +324,9 @@ is_late(const struct backend_session *session, uint64_t due_ms)
 }
 
 /*
- * A look at the connection judges all of its exchanges first, and a tick has those of very many
- * connections: while changes are told in portions, the next look is enough.
+ * backend_session_work first judges all exchanges of the connection, and one tick can have the
+ * timers of very many connections. So while changes are told in portions, an expiry is put off
+ * once, unless one of the connection's own deadlines has passed.
  */
 static bool
 put_off_look(struct backend_session *session)
