@@ -31,7 +31,7 @@ class Results:
         raise SystemExit(f"{self.folder} has no {' or '.join(names)}.json")
 
     def summary(self, scenario, peer):
-        pages = ["h2"] if scenario.startswith("h2_") else ["many", "results"] if scenario == "many" else ["results"]
+        pages = ["h2"] if scenario.startswith("h2_") else ["results"]
         if scenario in ("close", "tls_full", "tls_resumed"):
             pages = ["debian13", "results"]
         for item in self.page(*pages)["results"]:
