@@ -48,8 +48,10 @@ class ConsolePage:
         return self.await_list()
 
     def button(self, text, within="body"):
-        found = [button for button in self.browser.find_elements("css selector", f"{within} button") if button.text == text and button.is_displayed()]
-        assert len(found) == 1, (text, [button.text for button in self.browser.find_elements("css selector", f"{within} button")])
+        # In one script: rows may be drawn anew between two calls.
+        found = self.browser.execute_script("""const [within, text] = arguments;
+            return [...document.querySelectorAll(`${within} button`)].filter(one => one.innerText.trim() === text && one.checkVisibility());""", within, text)
+        assert len(found) == 1, (text, len(found))
         return found[0]
 
     def rows(self):
