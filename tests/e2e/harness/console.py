@@ -48,7 +48,7 @@ class ConsolePage:
         return self.await_list()
 
     def button(self, text, within="body"):
-        # In one script: rows may be drawn anew between two calls.
+        # In one script: the page may replace rows between two calls.
         found = self.browser.execute_script("""const [within, text] = arguments;
             return [...document.querySelectorAll(`${within} button`)].filter(one => one.innerText.trim() === text && one.checkVisibility());""", within, text)
         assert len(found) == 1, (text, len(found))
