@@ -45,8 +45,12 @@ draw_members(struct call *call, const char *set, struct text *out, size_t count)
 	if (key == NULL)
 		return 0;
 	TAILQ_FOREACH(field, &key->fields, link)
-	if (left <= count - drawn || random_below(&call->redis->random, left--) < count - drawn)
-		out[drawn++] = script_join(field->name, "", "");
+	{
+		if (left <= count - drawn ||
+		    random_below(&call->redis->random, left) < count - drawn)
+			out[drawn++] = script_join(field->name, "", "");
+		left--;
+	}
 	return drawn;
 }
 
