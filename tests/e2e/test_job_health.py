@@ -26,12 +26,14 @@ class Replica:
 
             def do_GET(self):
                 is_check = self.path == "/base/healthz"
-                body = name.encode()
+                status = replica.health if is_check else 200
+                body = b"" if status == 204 else name.encode()
                 if is_check:
                     replica.checks += 1
                     replica.fields.append(dict(self.headers))
-                self.send_response(replica.health if is_check else 200)
-                self.send_header("Content-Length", str(len(body)))
+                self.send_response(status)
+                if status != 204:
+                    self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
 

@@ -71,6 +71,22 @@ def test_no_reuse_after_more_than_the_answer(scene):
     assert client.read_response().body == b"right"
 
 
+@pytest.mark.parametrize("field, kept", [("Content-Length: 5\r\n", False), ("Transfer-Encoding: chunked\r\n", False), ("Content-Length: 0\r\n", True), ("", True)],
+                         ids=["length", "chunked", "length 0", "neither"])
+def test_no_reuse_after_204_with_content(scene, field, kept):
+    """204 has no content (RFC 9110 section 15.3.5). A server that announces some may still send it: it must not be taken for the next answer."""
+    client, first, _ = scene.arrive()
+    first.send(f"HTTP/1.1 204 No Content\r\n{field}\r\n".encode())
+    assert client.read_response().status == 204
+    client.send(scene.request(path="/second"))
+    second = first if kept else scene.backend.accept()
+    assert second.read_request().target == "/second"
+    second.answer(b"right")
+    assert client.read_response().body == b"right"
+    if not kept:
+        first.ended()
+
+
 def test_no_reuse_after_an_upgrade_in_vain(scene):
     """A server that makes none may take what comes next for bytes of that protocol all the same, or not at all."""
     client, first, _ = scene.arrive(fields=UPGRADE)

@@ -176,7 +176,15 @@ answers(void **state)
 	assert_int_equal(
 	    frame_answer("HTTP/1.1 204 x", "Transfer-Encoding: chunked\r\n", METHOD_GET),
 	    FRAMING_OK);
-	assert_int_equal(answer.body, BODY_NONE);
+	assert_true(answer.body == BODY_NONE && !answer.keep_alive);
+	assert_int_equal(
+	    frame_answer("HTTP/1.1 204 x", "Content-Length: 5\r\n", METHOD_GET), FRAMING_OK);
+	assert_true(answer.body == BODY_NONE && !answer.keep_alive && !answer.length_known);
+	assert_int_equal(
+	    frame_answer("HTTP/1.1 204 x", "Content-Length: 0\r\n", METHOD_GET), FRAMING_OK);
+	assert_true(answer.body == BODY_NONE && answer.keep_alive);
+	assert_int_equal(frame_answer("HTTP/1.1 204 x", "", METHOD_GET), FRAMING_OK);
+	assert_true(answer.body == BODY_NONE && answer.keep_alive);
 	assert_int_equal(frame_answer("HTTP/1.1 103 x", "", METHOD_GET), FRAMING_OK);
 	assert_int_equal(answer.body, BODY_NONE);
 	assert_int_equal(frame_answer("HTTP/1.1 101 x", "", METHOD_GET), FRAMING_BAD_UPGRADE);
