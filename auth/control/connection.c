@@ -24,6 +24,8 @@
  *   request. So those bytes are thrown away.
  * - When a hook refuses, it frees the connection without an answer. So the hooks accept a request
  *   that is too large and drop its bytes, and the call answers.
+ * - When it cannot parse a request (such as one with a line of more than 8 KiB), it frees the
+ *   connection, too. connection_tell_parse_error answers just before that.
  * - evhtp_free does not free connections, so they are in a list of ours.
  * - It would parse the body of a form as the query. So the hook takes the body away first.
  * - It accepts a line without a version, with a bare LF in its query, as a complete request, and
@@ -163,6 +165,7 @@ on_connection_fini(evhtp_connection_t *evhtp, void *ctx)
 {
 	struct connection *connection = ctx;
 
+	connection_tell_parse_error(connection);
 	on_request_fini(NULL, connection);
 	evhtp_connection_unset_hook(evhtp, evhtp_hook_on_request_fini);
 	CHECK(connection->all->count > 0, control_connection_dump, connection);

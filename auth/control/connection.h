@@ -78,6 +78,19 @@ struct connection *connection_too_slow(
 /* The end of an answer is being sent: the connection waits for the next request, or is closed. */
 void connection_answered(struct connection *connection);
 
+/*
+ * Before it is freed: send what waits for the client, such as why its call has ended, as far as the
+ * socket takes it.
+ */
+void connection_send_rest(const struct connection *connection);
+
+/*
+ * The connection is about to be freed. If that is because libevhtp could not parse its request, say
+ * so to the client: 414 for a request line, 431 for a field line, of more than 8 KiB (libevhtp's
+ * own limit), and 400 for anything else. The connection must not be used for more answers.
+ */
+void connection_tell_parse_error(struct connection *connection);
+
 /* libevhtp's callback for each complete request. */
 void connection_on_request(evhtp_request_t *request, void *ctx);
 

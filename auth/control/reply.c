@@ -76,8 +76,8 @@ call_answer_text(struct call *call, unsigned status, const char *type, char *tex
 	call->send(call, &reply);
 }
 
-static const char *
-title_of(unsigned status)
+const char *
+reply_title(unsigned status)
 {
 	switch (status) {
 	case 400:
@@ -94,6 +94,8 @@ title_of(unsigned status)
 		return "Conflict";
 	case 413:
 		return "Content Too Large";
+	case 414:
+		return "URI Too Long";
 	case 429:
 		return "Too Many Requests";
 	case 431:
@@ -137,9 +139,9 @@ call_refuse(struct call *call, unsigned status, const char *field, const char *d
 	     c++) /* it may quote a client's bytes, in an unknown encoding */
 		if (*c < ' ' || *c > '~')
 			*c = '?';
-	body =
-	    json_pack("{s:s, s:s, s:i, s:s, s:s}", "type", "about:blank", "title", title_of(status),
-		"status", (int)status, "detail", text, "request_id", call->request_id);
+	body = json_pack("{s:s, s:s, s:i, s:s, s:s}", "type", "about:blank", "title",
+	    reply_title(status), "status", (int)status, "detail", text, "request_id",
+	    call->request_id);
 	if (body != NULL && field != NULL)
 		json_object_set_new(body, "field", json_string(field));
 	reply_json(call, &reply, body);

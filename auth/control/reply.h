@@ -13,4 +13,7 @@ struct reply {
 	const char *location; /* or NULL */
 };
 
+/* The words for the status of a refusal (RFC 9110 section 15), as in its first line. */
+const char *reply_title(unsigned status);
+
 #endif

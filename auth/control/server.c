@@ -173,17 +173,6 @@ server_dump(const struct server *server, struct dump *dump)
 	jg_dump_end(dump);
 }
 
-/* Send what waits for the client, such as why its call has ended, as far as the socket takes it. */
-static void
-send_rest(const struct connection *connection)
-{
-	struct evbuffer *output = bufferevent_get_output(connection->evhtp->bev);
-
-	/* Frozen, so that only the bufferevent takes bytes out, which is freed next. */
-	evbuffer_unfreeze(output, 1);
-	evbuffer_write(output, connection->evhtp->sock);
-}
-
 void
 server_free(struct server *server)
 {
@@ -193,7 +182,7 @@ server_free(struct server *server)
 		return;
 	evhtp_unbind_socket(server->evhtp);
 	while ((connection = TAILQ_FIRST(&server->connections.list)) != NULL) {
-		send_rest(connection);
+		connection_send_rest(connection);
 		connection_abort(connection);
 	}
 	CHECK(server->connections.count == 0, server_dump, server);

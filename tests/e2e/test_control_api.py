@@ -300,6 +300,8 @@ def test_head_limits(local):
     assert local.call("GET", "/healthz", fields=[f"X-{number}: y" for number in range(98)]).status == 200
     local.refused(431, "GET", "/healthz", fields=[f"X-{number}: y" for number in range(120)])
     local.refused(431, "GET", "/healthz", fields=[f"X-{number}: " + "y" * 7000 for number in range(5)])
+    local.refused(431, "GET", "/healthz", fields=["X: " + "y" * 9000])
+    local.refused(414, "GET", "/v1/jobs?label=" + "y" * 9000)
 
 
 def test_connections_are_bounded(gateway, local, tcp, records):
