@@ -2,6 +2,7 @@
 #ifndef JOBGATE_LOCAL_HANDLER_H
 #define JOBGATE_LOCAL_HANDLER_H
 
+#include "jobgate/check.h"
 #include "jobgate/decision.h"
 #include "jobgate/exchange.h"
 #include "jobgate/message.h"
@@ -34,7 +35,7 @@
 /* Bytes that `credential` may write. */
 #define LOCAL_CREDENTIAL_MAX 512
 
-#define LOCAL_FIELDS_MAX 6
+#define LOCAL_FIELDS_MAX 6 /* of an answer, besides those that each local reply has */
 
 struct shared_stats;
 
@@ -145,9 +146,11 @@ struct local_handler {
 	    const struct local_call *call, enum verdict verdict, struct local_answer *answer);
 };
 
+/* Add a field; name and value must last as long as the answer. At most LOCAL_FIELDS_MAX. */
 static inline void
 local_answer_add(struct local_answer *answer, struct slice name, struct slice value)
 {
+	CHECK(answer->field_count < LOCAL_FIELDS_MAX);
 	answer->fields[answer->field_count++] = (struct field){.name = name, .value = value};
 }
 

@@ -5,6 +5,7 @@
 #include "http/bytes.h"
 #include "http/head.h"
 #include "http/write.h"
+#include "jobgate/check.h"
 
 #define RETRY_AFTER SLICE("Retry-After")
 #define ALLOW SLICE("Allow")
@@ -216,6 +217,7 @@ add_page_fields(struct local_reply *reply, unsigned status, struct slice frame_p
 void
 local_reply_add(struct local_reply *reply, struct slice name, struct slice value)
 {
+	CHECK(reply->response.fields.count < LOCAL_REPLY_FIELDS_MAX);
 	reply->items[reply->response.fields.count++] = (struct field){.name = name, .value = value};
 }
 

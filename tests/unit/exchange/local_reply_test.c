@@ -7,8 +7,10 @@
 
 #include <cmocka.h>
 
+#include "check_catch.h"
 #include "exchange/local_reply.h"
 #include "http/head.h"
+#include "jobgate/local_handler.h"
 
 static struct local_reply reply;
 static const struct slice id = SLICE("0123456789abcdef0123456789abcdef");
@@ -403,6 +405,24 @@ who_wants_a_page(void **state)
 	assert_false(local_reply_wants_html((struct slice){0}));
 }
 
+/* One field more than there is room for is a bug of ours, and writes no memory. */
+static void
+too_many_fields(void **state)
+{
+	static struct local_answer answer;
+
+	(void)state;
+	reply.response.fields.count = 0;
+	for (size_t i = 0; i < LOCAL_REPLY_FIELDS_MAX; i++)
+		local_reply_add(&reply, SLICE("A"), SLICE("b"));
+	assert_check_fails(local_reply_add(&reply, SLICE("A"), SLICE("b")), "fields.count <");
+	assert_int_equal(reply.response.fields.count, LOCAL_REPLY_FIELDS_MAX);
+	for (size_t i = 0; i < LOCAL_FIELDS_MAX; i++)
+		local_answer_add(&answer, SLICE("A"), SLICE("b"));
+	assert_check_fails(local_answer_add(&answer, SLICE("A"), SLICE("b")), "field_count <");
+	assert_int_equal(answer.field_count, LOCAL_FIELDS_MAX);
+}
+
 int
 main(void)
 {
@@ -423,6 +443,7 @@ main(void)
 	    cmocka_unit_test(realms_that_are_too_long_are_left_out),
 	    cmocka_unit_test(texts_and_changed_fields),
 	    cmocka_unit_test(who_wants_a_page),
+	    cmocka_unit_test(too_many_fields),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
