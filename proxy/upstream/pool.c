@@ -41,14 +41,16 @@ backend_expired(struct timer *timer)
 		backend_free(backend);
 }
 
-static struct slice
-name_of(const struct job_url *target)
-{
-	return target->scheme == JOB_URL_UNIX ? target->path : target->host;
-}
+/* What the look-up of a backend compares. */
+struct place {
+	struct slice name;
+	uint64_t words[SHORT_NAME / sizeof(uint64_t)]; /* the name and zeros, if it is short */
+	uint16_t port;
+	uint8_t scheme, source;
+	uint64_t hash;
+};
 
-/* Longer names are few. */
-#define SHORT_NAME 32
+_Static_assert(JOB_URL_GRPCS <= UINT8_MAX && BACKEND_OF_CONTROL <= UINT8_MAX, "they fit");
 
 /*
  * Operators choose the names: without a key they could choose some that collide. Each request needs
@@ -56,43 +58,58 @@ name_of(const struct job_url *target)
  * 4418 section 5.2.2, with words of 64 bits): no one gets to see a hash, so nothing shows the key.
  */
 static uint64_t
-hash_of(const struct pool *pool, const struct job_url *target, enum backend_source source)
+hash_of(const struct pool *pool, const struct place *place)
 {
-	const uint64_t *key = pool->hash_key;
-	struct slice name = name_of(target);
-	uint64_t words[SHORT_NAME / sizeof(uint64_t)] = {0};
-	unsigned kind =
-	    (unsigned)source << 24 | (unsigned)target->scheme << 16 | (unsigned)target->port;
+	const uint64_t *key = pool->hash_key, *words = place->words;
+	unsigned kind = (unsigned)place->source << 24 | (unsigned)place->scheme << 16 | place->port;
 	unsigned __int128 sum;
 	uint64_t hash;
 
-	if (name.len > SHORT_NAME)
-		return table_hash(&pool->table, kind, name);
-	memcpy(words, name.at, name.len);
+	if (place->name.len > SHORT_NAME)
+		return table_hash(&pool->table, kind, place->name);
 	sum = (unsigned __int128)(key[0] + words[0]) * (key[1] + words[1]);
 	sum += (unsigned __int128)(key[2] + words[2]) * (key[3] + words[3]);
-	sum += (unsigned __int128)(key[4] + kind) * (key[5] + name.len);
+	sum += (unsigned __int128)(key[4] + kind) * (key[5] + place->name.len);
 	hash = (uint64_t)(sum >> 64) ^ (uint64_t)sum;
 	/* Names that differ little differ in few bits so far, and the table takes the lowest. */
 	hash = (hash ^ hash >> 32) * 0x9e3779b97f4a7c15u;
 	return hash ^ hash >> 32;
 }
 
-static struct backend *
-backend_new(
-    struct pool *pool, uint64_t hash, const struct job_url *target, enum backend_source source)
+static inline __attribute__((always_inline)) struct place
+place_of(const struct pool *pool, const struct job_url *target, enum backend_source source)
 {
-	struct slice name = name_of(target);
-	struct backend *backend = calloc(1, sizeof(*backend) + name.len);
+	struct place place = {.name = target->scheme == JOB_URL_UNIX ? target->path : target->host,
+	    .port = target->port,
+	    .scheme = (uint8_t)target->scheme,
+	    .source = (uint8_t)source};
 
-	if (backend == NULL)
-		return NULL;
-	memcpy(backend->text, name.at, name.len);
-	backend->name = (struct slice){backend->text, name.len};
+	if (place.name.len <= SHORT_NAME)
+		memcpy(place.words, place.name.at, place.name.len);
+	place.hash = hash_of(pool, &place);
+	return place;
+}
+
+/* True when the place is this backend's. For a short name it reads the first cache line only. */
+static bool
+is_at(const struct backend *backend, const struct place *place)
+{
+	if (backend->port != place->port || backend->scheme != place->scheme ||
+	    backend->source != place->source || backend->name.len != place->name.len)
+		return false;
+	if (place->name.len > SHORT_NAME)
+		return slice_equal(backend->name, place->name);
+	return memcmp(backend->short_name, place->words, SHORT_NAME) == 0;
+}
+
+/* All but the name and the addresses. */
+static void
+backend_init(struct backend *backend, struct pool *pool, const struct place *place)
+{
 	backend->pool = pool;
-	backend->scheme = target->scheme;
-	backend->port = target->port;
-	backend->source = source;
+	backend->port = place->port;
+	backend->scheme = place->scheme;
+	backend->source = place->source;
 	backend->timer.expired = backend_expired;
 	backend->redial.expired = redial_due;
 	TAILQ_INIT(&backend->idle);
@@ -100,7 +117,26 @@ backend_new(
 	TAILQ_INIT(&backend->waiting);
 	TAILQ_INIT(&backend->resolving);
 	TAILQ_INIT(&backend->queued);
-	backend->node.hash = hash;
+	backend->node.hash = place->hash;
+}
+
+#define CACHE_LINE 64
+
+static struct backend *
+backend_new(struct pool *pool, const struct place *place)
+{
+	size_t len = place->name.len, extra = len > SHORT_NAME ? len : 0;
+	size_t size = (sizeof(struct backend) + extra + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
+	struct backend *backend = aligned_alloc(CACHE_LINE, size);
+	char *name;
+
+	if (backend == NULL)
+		return NULL;
+	memset(backend, 0, size);
+	name = len > SHORT_NAME ? backend->long_name : backend->short_name;
+	memcpy(name, place->name.at, len);
+	backend->name = (struct slice){name, len};
+	backend_init(backend, pool, place);
 	if (!backend_init_addresses(backend) || !table_insert(&pool->table, &backend->node)) {
 		free(backend->addresses);
 		free(backend);
@@ -114,19 +150,17 @@ backend_new(
 static struct backend *
 backend_of(struct pool *pool, const struct job_url *target, enum backend_source source)
 {
-	uint64_t hash = hash_of(pool, target, source);
-	struct slice name = name_of(target);
+	struct place place = place_of(pool, target, source);
 	struct table_search search;
-	struct table_node *node = table_first(&pool->table, hash, &search);
+	struct table_node *node = table_first(&pool->table, place.hash, &search);
 
 	for (; node != NULL; node = table_next(&search)) {
 		struct backend *backend = container_of(node, struct backend, node);
 
-		if (backend->port == target->port && backend->scheme == target->scheme &&
-		    backend->source == source && slice_equal(backend->name, name))
+		if (is_at(backend, &place))
 			return backend;
 	}
-	return backend_new(pool, hash, target, source);
+	return backend_new(pool, &place);
 }
 
 struct backend *

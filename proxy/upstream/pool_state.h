@@ -29,49 +29,59 @@ struct parallel_dial;
 
 TAILQ_HEAD(dial_list, dial);
 
+/* Longer names are few. */
+#define SHORT_NAME 32
+
 /*
- * One place that jobs' URLs lead to: a scheme with a host and port, or a socket.
- * It lives as long as it has connections, and a while longer.
+ * One place that jobs' URLs lead to: a scheme with a host and port, or a socket. It lives as long
+ * as it has connections, and a while longer. The first cache line has all that the look-up of a
+ * backend reads, the second what a request that takes an idle connection needs, too.
  */
 struct backend {
-	struct table_node node;
-	TAILQ_ENTRY(backend) member; /* of the pool's backends */
-	struct pool *pool;
-	enum job_url_scheme scheme;
 	uint16_t port;
-	enum backend_source source;
-	struct slice name;	       /* host, or path of the socket; in `text` */
-	struct backend_conn_list idle; /* last in, first out */
-	size_t idle_count;
-	struct backend_conn_list shared; /* those that take more users besides those they have */
+	uint8_t scheme; /* enum job_url_scheme */
+	uint8_t source; /* enum backend_source */
 	bool http1;    /* https: its last connection agreed on HTTP/1, so each dial makes its own */
 	bool nameless; /* the dial that was queued last found no address of its name */
-	bool needs_http1; /* https: it said over HTTP/2 that it needs HTTP/1 */
-	bool no_tunnels;  /* over HTTP/2 it last said that it has no extended CONNECT (RFC 8441) */
-	struct backend_conn *making; /* the one that others wait for, until it is known to take
-					many users; NULL: none */
-	struct dial_list waiting;    /* for that one; the one that waits longest first */
-	size_t users;		     /* connections in any state, and exchanges that have entered */
-	size_t connections;	     /* the former alone */
-	struct dial_list resolving;  /* wait for the addresses */
+	bool needs_http1;  /* https: it said over HTTP/2 that it needs HTTP/1 */
+	bool no_tunnels;   /* over HTTP/2 it last said that it has no extended CONNECT (RFC 8441) */
+	size_t users;	   /* connections in any state, and exchanges that have entered */
+	struct slice name; /* host, or path of the socket; in `short_name` or `long_name` */
+	char short_name[SHORT_NAME]; /* followed by zeros; or all of it is */
+
+	struct pool *pool;
+	struct backend_conn_list idle;	 /* last in, first out */
+	struct backend_conn_list shared; /* those that take more users besides those they have */
+	uint64_t fresh_until_ms;	 /* of the addresses; UINT64_MAX: no name */
+	size_t idle_count;
+	uint32_t version;  /* changes when an address goes, or gets another index */
+	bool partial;	   /* the addresses of one family have come, those of the other not yet */
+	bool failed;	   /* the last lookup failed: new connections have no address */
+	bool counted_open; /* in the metrics */
+
+	struct table_node node;
+	TAILQ_ENTRY(backend) member;   /* of the pool's backends */
+	size_t connections;	       /* those of `users` that are no exchanges */
+	struct backend_conn *making;   /* the one that others wait for, until it is known to take
+					  many users; NULL: none */
+	struct dial_list waiting;      /* for that one; the one that waits longest first */
+	struct dial_list resolving;    /* wait for the addresses */
 	struct resolution *resolution; /* under way, or NULL */
-	bool partial; /* the addresses of one family have come, those of the other not yet */
-	bool failed;  /* the last lookup failed: new connections have no address */
 	struct address *addresses;
 	size_t address_count;
 	size_t first;		 /* index of the address to try first: the last one that worked */
-	uint32_t version;	 /* changes when an address goes, or gets another index */
-	uint64_t fresh_until_ms; /* UINT64_MAX: no name */
 	struct dial_list queued; /* dials that it refused; the one that waits longest first */
 	struct dial *dialler;	 /* the one of these that may try now; or NULL */
 	struct timer redial;	 /* when the next one may try */
 	struct circuit circuit;
-	bool counted_open;    /* in the metrics */
 	uint64_t warned_ms;   /* when a warning about it was last logged */
 	SSL_SESSION *session; /* of TLS, to be resumed by the next connection; NULL: none */
 	struct timer timer;
-	char text[];
+	char long_name[];
 };
+
+_Static_assert(offsetof(struct backend, pool) == 64, "the first cache line");
+_Static_assert(offsetof(struct backend, node) == 128, "the second cache line");
 
 /* Where a walk over all backends and connections stands (walk.c). */
 struct pool_walk {

@@ -85,6 +85,67 @@ each_part_of_the_place_counts(void **state)
 		pool_leave(backends[i]);
 }
 
+/* Each name is a beginning of the next one, or differs in the last character; some are long. */
+static void
+each_byte_of_a_name_counts(void **state)
+{
+	enum { LENGTHS = 2 * SHORT_NAME };
+	struct backend *backends[LENGTHS][2], *again;
+	char name[LENGTHS];
+
+	(void)state;
+	memset(name, 'a', sizeof(name));
+	for (size_t i = 0; i < LENGTHS; i++)
+		for (size_t last = 0; last < 2; last++) {
+			name[i] = last == 0 ? 'a' : 'b';
+			backends[i][last] =
+			    enter((struct slice){name, i + 1}, 80, JOB_URL_HTTP, BACKEND_OF_RECORD);
+			name[i] = 'a';
+		}
+	assert_int_equal(world.pool->table.count, 2 * LENGTHS);
+	for (size_t i = 0; i < LENGTHS; i++)
+		for (size_t last = 0; last < 2; last++) {
+			struct slice kept = backends[i][last]->name;
+
+			name[i] = last == 0 ? 'a' : 'b';
+			assert_int_equal(kept.len, i + 1);
+			assert_memory_equal(kept.at, name, kept.len);
+			again =
+			    enter((struct slice){name, i + 1}, 80, JOB_URL_HTTP, BACKEND_OF_RECORD);
+			assert_ptr_equal(again, backends[i][last]);
+			pool_leave(again);
+			pool_leave(again);
+			name[i] = 'a';
+		}
+}
+
+/* The hash leads to a place of another backend: the name decides. */
+static void
+equal_hashes_do_not_mix_backends(void **state)
+{
+	struct slice names[] = {SLICE("10.0.0.1"), SLICE("10.0.0.2"),
+	    SLICE("a-name-of-more-than-32-characters-1"),
+	    SLICE("a-name-of-more-than-32-characters-2")};
+	struct pool *pool = world.pool;
+	struct backend *first, *second;
+
+	(void)state;
+	for (size_t i = 0; i < 4; i += 2) {
+		first = enter(names[i], 80, JOB_URL_HTTP, BACKEND_OF_RECORD);
+		second = enter(names[i + 1], 80, JOB_URL_HTTP, BACKEND_OF_RECORD);
+		/* The first one lies where the second one is looked up, in front of it. */
+		table_remove(&pool->table, &second->node);
+		table_remove(&pool->table, &first->node);
+		first->node.hash = second->node.hash;
+		assert_true(table_insert(&pool->table, &first->node));
+		assert_true(table_insert(&pool->table, &second->node));
+		assert_ptr_equal(enter(names[i + 1], 80, JOB_URL_HTTP, BACKEND_OF_RECORD), second);
+		pool_leave(second);
+		pool_leave(second);
+		pool_leave(first);
+	}
+}
+
 /* FNV-1a, which has no key: names with equal hashes are easy to choose. */
 static uint32_t
 plain_hash(struct slice name)
@@ -171,6 +232,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(each_job_has_its_own),
 	    TEST(each_part_of_the_place_counts),
+	    TEST(each_byte_of_a_name_counts),
+	    TEST(equal_hashes_do_not_mix_backends),
 	    TEST(chosen_names_do_not_collide),
 	    TEST(each_pool_has_a_key_of_its_own),
 	    TEST(the_hand_leaves_a_backend_that_goes),
