@@ -90,9 +90,9 @@ jg_directory_ready(const struct directory *directory, uint64_t now_ms)
 bool
 jg_directory_use(struct directory_entry *entry, uint64_t minute, struct slice *id)
 {
-	if (entry->use_minute == minute)
+	if (entry->use_minute == (uint32_t)minute)
 		return false;
-	entry->use_minute = minute;
+	entry->use_minute = (uint32_t)minute;
 	*id = entry_id(entry);
 	return true;
 }
@@ -110,13 +110,14 @@ jg_directory_watch(struct directory_entry *entry, struct directory_watch *watch)
 	if (!first)
 		return;
 	entry_join(entry);
-	entry->directory->stats.watched++;
+	entry_directory(entry)->stats.watched++;
 }
 
 void
 jg_directory_unwatch(struct directory_watch *watch)
 {
 	struct directory_entry *entry = watch->entry;
+	struct directory *directory;
 	bool last;
 
 	if (entry == NULL)
@@ -130,9 +131,10 @@ jg_directory_unwatch(struct directory_watch *watch)
 	watch->entry = NULL;
 	if (!last)
 		return;
-	CHECK(entry->directory->stats.watched > 0, entry_dump, entry);
-	entry->stamp = entry->directory->stamp & STAMP_MAX;
-	entry->directory->stats.watched--;
+	directory = entry_directory(entry);
+	CHECK(directory->stats.watched > 0, entry_dump, entry);
+	entry->stamp = directory->stamp & STAMP_MAX;
+	directory->stats.watched--;
 	if (!entry->reading && !entry->busy && entry_is_current(entry))
 		return; /* it is idle now, in no list, and stays */
 	entry_join(entry);

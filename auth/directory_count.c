@@ -11,7 +11,7 @@
 static void
 count_home(const struct directory_entry *entry, struct directory_tally *tally)
 {
-	const struct directory *directory = entry->directory;
+	const struct directory *directory = entry_directory(entry);
 	const struct entry_list *home = entry_home(entry);
 
 	tally->idle += home == NULL;

@@ -26,6 +26,7 @@ jg_directory_new(const struct directory_options *options, const struct directory
 	TAILQ_INIT(&directory->refreshing);
 	TAILQ_INIT(&directory->dead);
 	directory->slots.size = sizeof(struct directory_entry);
+	directory->slots.owner = directory;
 	directory->stamp = 1;
 	if (!table_init(&directory->table, options->hash_key) ||
 	    !label_sets_init(&directory->sets, options->hash_key)) {

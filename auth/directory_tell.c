@@ -19,7 +19,7 @@ end_round(struct directory *directory, struct telling_round *round)
 static struct telling_round *
 round_of(struct directory_entry *entry)
 {
-	struct telling_round *round = entry->directory->rounds;
+	struct telling_round *round = entry_directory(entry)->rounds;
 
 	while (round->entry != entry)
 		round++;
@@ -30,7 +30,7 @@ round_of(struct directory_entry *entry)
 static struct telling_round *
 begin_round(struct directory_entry *entry)
 {
-	struct directory *directory = entry->directory;
+	struct directory *directory = entry_directory(entry);
 	struct telling_round *round = directory->rounds;
 
 	while (round->entry != NULL)
@@ -81,7 +81,7 @@ tell(struct directory *directory, struct telling_round *round, bool all)
 void
 entry_tell_watches(struct directory_entry *entry)
 {
-	struct directory *directory = entry->directory;
+	struct directory *directory = entry_directory(entry);
 	struct telling_round *round;
 	bool is_new = !entry->telling, all;
 
@@ -109,12 +109,12 @@ entry_pass_watch(struct directory_entry *entry, const struct directory_watch *wa
 		return;
 	round->next = LIST_NEXT(watch, link);
 	if (round->next != NULL ||
-	    round == entry->directory->telling) /* `tell` goes on or ends it */
+	    round == entry_directory(entry)->telling) /* `tell` goes on or ends it */
 		return;
 	if (begin_again(round) && round->next == watch)
 		round->next = LIST_NEXT(watch, link); /* NULL: it is the only one */
 	if (round->next == NULL)
-		end_round(entry->directory, round);
+		end_round(entry_directory(entry), round);
 }
 
 void

@@ -24,7 +24,7 @@ static void
 add(struct directory_entry *entry, uint64_t ms)
 {
 	if (ms != 0)
-		deadlines_add(&entry->directory->turns, &entry->times->turn, ms);
+		deadlines_add(&entry_directory(entry)->turns, &entry->times->turn, ms);
 }
 
 /* Moments after since_ms count, also if they have passed: the next tick tells the watches then. */
@@ -43,9 +43,9 @@ entry_join_turns(struct directory_entry *entry)
 {
 	if (LIST_EMPTY(&entry->watches))
 		return;
-	LIST_INSERT_HEAD(&entry->directory->timed, entry->times, timed);
+	LIST_INSERT_HEAD(&entry_directory(entry)->timed, entry->times, timed);
 	entry->times->is_timed = true;
-	join(entry, entry->directory->wall_ms);
+	join(entry, entry_directory(entry)->wall_ms);
 }
 
 void
@@ -55,7 +55,7 @@ entry_leave_turns(struct directory_entry *entry)
 		return;
 	LIST_REMOVE(entry->times, timed);
 	entry->times->is_timed = false;
-	deadlines_remove(&entry->directory->turns, &entry->times->turn);
+	deadlines_remove(&entry_directory(entry)->turns, &entry->times->turn);
 }
 
 uint64_t

@@ -8,7 +8,7 @@
 bool
 entry_is_current(const struct directory_entry *entry)
 {
-	return entry->read_epoch == entry->directory->epoch;
+	return entry->read_epoch == entry_directory(entry)->epoch;
 }
 
 bool
@@ -21,7 +21,7 @@ entry_has_ended(const struct directory_entry *entry, uint64_t now_ms)
 static uint64_t
 proved_until(const struct directory_entry *entry)
 {
-	const struct directory *directory = entry->directory;
+	const struct directory *directory = entry_directory(entry);
 
 	if (entry->read_epoch == directory->epoch)
 		return directory->until_ms;
@@ -41,7 +41,7 @@ entry_until(const struct directory_entry *entry)
 	if (ends_ms == 0)
 		return until_ms;
 	/* The store's bound alone would be too late: it may be seconds after the record's end. */
-	extension_ms = entry->directory->options.tuning->extension_ms;
+	extension_ms = entry_directory(entry)->options.tuning->extension_ms;
 	if (until_ms <= extension_ms || ends_ms >= until_ms - extension_ms)
 		return until_ms;
 	return ends_ms + extension_ms;
@@ -50,13 +50,13 @@ entry_until(const struct directory_entry *entry)
 bool
 entry_failed_lately(const struct directory_entry *entry, uint64_t now_ms)
 {
-	return entry->asked_epoch == entry->directory->epoch && now_ms < entry->retry_ms;
+	return entry->asked_epoch == entry_directory(entry)->epoch && now_ms < entry->retry_ms;
 }
 
 struct entry_list *
 entry_home(const struct directory_entry *entry)
 {
-	struct directory *directory = entry->directory;
+	struct directory *directory = entry_directory(entry);
 
 	if (LIST_EMPTY(&entry->watches))
 		return entry->reading || entry->busy ? &directory->pending : NULL;
@@ -68,7 +68,7 @@ entry_home(const struct directory_entry *entry)
 void
 entry_leave(struct directory_entry *entry)
 {
-	struct directory *directory = entry->directory;
+	struct directory *directory = entry_directory(entry);
 	struct entry_list *home = entry_home(entry);
 
 	if (home == NULL)
@@ -90,7 +90,7 @@ entry_leave(struct directory_entry *entry)
 void
 entry_join(struct directory_entry *entry)
 {
-	struct directory *directory = entry->directory;
+	struct directory *directory = entry_directory(entry);
 	struct entry_list *home = entry_home(entry);
 	uint64_t until_ms;
 
@@ -124,7 +124,7 @@ entry_set_stale(struct directory_entry *entry)
 static void
 entry_bury(struct directory_entry *entry)
 {
-	struct directory *directory = entry->directory;
+	struct directory *directory = entry_directory(entry);
 
 	CHECK(!entry->reading && !entry->busy && LIST_EMPTY(&entry->watches) &&
 		  TAILQ_EMPTY(&entry->waiters),
@@ -147,12 +147,15 @@ entry_settle(struct directory_entry *entry)
 void
 entry_free(struct directory_entry *entry)
 {
+	struct directory *directory = entry_directory(entry);
+	struct entry_content content = entry_content(entry);
+
 	CHECK(LIST_EMPTY(&entry->watches) && TAILQ_EMPTY(&entry->waiters), entry_dump, entry);
-	content_free(
-	    entry->directory, &(struct entry_content){entry->labels, entry->record, entry->token});
+	content_free(directory, &content);
 	free(entry->times);
-	free(entry->long_id);
-	slots_give(&entry->directory->slots, entry);
+	if (entry->id_len > entry_id_room(entry->kind))
+		free(entry->long_id);
+	slots_give(&directory->slots, entry);
 }
 
 void
@@ -177,7 +180,7 @@ entries_free_dead(struct directory *directory, size_t max)
 static bool
 may_evict(struct directory_entry *entry, size_t *chances)
 {
-	if (entry->stamp == entry->directory->stamp || entry_home(entry) != NULL)
+	if (entry->stamp == entry_directory(entry)->stamp || entry_home(entry) != NULL)
 		return false;
 	if (entry->stamp == 0 || *chances == 0)
 		return true;
@@ -252,7 +255,6 @@ entry_new(struct directory *directory, enum record_kind kind, struct slice id, u
 	entry = slots_take(&directory->slots);
 	if (entry == NULL)
 		return NULL;
-	entry->directory = directory;
 	entry->kind = (uint8_t)kind;
 	entry->node.hash = hash;
 	TAILQ_INIT(&entry->waiters);
@@ -268,7 +270,7 @@ entry_new(struct directory *directory, enum record_kind kind, struct slice id, u
 bool
 entry_read(struct directory_entry *entry)
 {
-	struct directory *directory = entry->directory;
+	struct directory *directory = entry_directory(entry);
 	struct slice id = entry_id(entry);
 
 	CHECK(!entry->reading, entry_dump, entry);
@@ -278,7 +280,7 @@ entry_read(struct directory_entry *entry)
 	entry_leave(entry);
 	entry->reading = true;
 	entry->overtaken = false;
-	entry->asked_epoch = directory->epoch;
+	entry->asked_epoch = (uint32_t)directory->epoch;
 	entry->retry_ms = 0;
 	entry_join(entry);
 	return true;

@@ -27,23 +27,25 @@ struct entry_times {
 	struct directory_entry *entry;
 	struct deadline end;  /* in the list `fresh`: when the record's time to live ends */
 	struct deadline turn; /* when decisions on its token change, on the wall clock */
+	uint64_t expires_ms;  /* of a token that is plain */
 	LIST_ENTRY(entry_times) timed; /* in the directory's list of the same name */
 	bool is_timed;		       /* it is in that list: watched, with such a token */
 };
 
-/* What is kept of most tokens in place of the record (kept.c). */
-struct kept_token;
-
 #define ENTRY_INLINE 48 /* bytes of an id: a UUID fits */
+#define ENTRY_NAME 20	/* bytes of a token's name: most fit */
 
-/*
- * What is known of a record. Of a token that is kept without its record, the hash lies in the
- * entry's first line, the selector in `labels` and the rest in `token`.
- */
+/* What is kept of most tokens in place of the record (kept.c), beside the hash and the selector. */
+struct kept_token {
+	uint64_t version;
+	uint64_t rate : 20, burst : 20, concurrency : 13, role : 3, name_len : 8;
+};
+
+/* What an entry has in memory of its own. */
 struct entry_content {
 	const struct label_set *labels; /* a token's selector or a job's labels (label_sets.h) */
-	struct record *record;		/* with RECORD_KNOWN one of these two is set: */
-	struct kept_token *token;	/* the record, or what is kept of it */
+	struct record *record;		/* NULL: there is none, or a token is kept without it */
+	char *name;			/* of a token that is kept so; NULL: it fits the entry */
 };
 
 /*
@@ -75,6 +77,7 @@ struct directory_entry {
 	uint16_t ends : 1;    /* its record has a time to live */
 	uint16_t timed : 1;   /* jg_token_is_timed of its token */
 	uint16_t card : 1;    /* the first line has all that a decision on its token needs */
+	uint16_t plain : 1;   /* its token is kept without the record */
 	uint16_t reading : 1;
 	uint16_t overtaken : 1; /* reading: the key changed after the read was sent */
 	uint16_t busy : 1;	/* its callbacks are being called */
@@ -82,22 +85,30 @@ struct directory_entry {
 
 	struct watch_list watches;
 	TAILQ_ENTRY(directory_entry) link;
-	struct directory *directory;
-	struct record *record; /* of its content */
-	struct kept_token *token;
-	uint64_t use_minute; /* of the last use that was noted (jg_directory_use) */
-	struct table_node node;
+	union {
+		struct kept_token token; /* if it is plain */
+		char *long_id; /* otherwise: the whole id if the first line has no room for it */
+	};
+	union {
+		struct record *record; /* of its content, unless it is plain */
+		char *long_name;       /* of its content, if it is plain and the name has no room */
+		struct {
+			char name[ENTRY_NAME]; /* otherwise */
+			uint32_t use_minute;   /* of the last use that was noted */
+		};
+	};
 
+	struct table_node node;
 	uint64_t changed_ms;	     /* when the store last reported a change */
 	struct waiter_queue waiters; /* empty unless a read is under way */
-	uint64_t asked_epoch;	     /* the epoch in which the last read was sent */
-	uint64_t retry_ms; /* that read failed: in this epoch, no other read before this time */
+	uint64_t retry_ms; /* the last read failed: in its epoch, no other read before this time */
 	uint64_t until_ms; /* with read_epoch 0: until when watchers may rely on the record */
 	struct entry_times *times; /* NULL unless `ends` or `timed` */
-	char *long_id;		   /* the whole id if the first line has no room for it */
+	uint32_t asked_epoch;	   /* the epoch in which the last read was sent */
 };
 
 _Static_assert(offsetof(struct directory_entry, watches) == 64, "the first cache line");
+_Static_assert(offsetof(struct directory_entry, node) == 128, "the second cache line");
 _Static_assert(sizeof(struct directory_entry) == 192, "three cache lines");
 _Static_assert(
     RECORD_CACHED_KINDS <= UINT8_MAX && RECORD_KNOWN < 4, "they fit into uint8_t and 2 bits");
@@ -167,6 +178,13 @@ struct directory {
 	uint64_t changes; /* rounds that have begun */
 	struct directory_stats stats;
 };
+
+/* Its directory, which the memory that it lies in says. */
+static inline struct directory *
+entry_directory(const struct directory_entry *entry)
+{
+	return slots_owner(entry);
+}
 
 /* How much of its id lies in the entry's first line. */
 static inline size_t
@@ -260,7 +278,10 @@ void entries_free_dead(struct directory *directory, size_t max);
  */
 bool entry_keep(struct directory_entry *entry, struct record *record, struct entry_content *old);
 
-/* Free what entry_keep returned, or what an entry has. */
+/* What an entry has now. */
+struct entry_content entry_content(const struct directory_entry *entry);
+
+/* Free what entry_keep or entry_content returned. */
 void content_free(struct directory *directory, const struct entry_content *content);
 
 /* When the time to live of its record ends; 0: never. */

@@ -6,13 +6,6 @@
 
 #include "auth/entry.h"
 
-/* A token without an end of its record, a grace or limits on addresses. */
-struct kept_token {
-	uint64_t version, expires_ms;
-	uint64_t rate : 20, burst : 20, concurrency : 13, role : 3, name_len : 8;
-	char name[];
-};
-
 #define RATE_FITS (1u << 20)
 #define CONCURRENCY_FITS (1u << 13)
 
@@ -23,6 +16,7 @@ _Static_assert(TOKEN_RATE_MAX < RATE_FITS && TOKEN_BURST_MAX < RATE_FITS &&
 /* A new member of a token is lost for workers unless it is kept, or is_plain looks at it. */
 _Static_assert(sizeof(struct token) == 264, "is the new member kept?");
 
+/* True for a token without an end of its record, a grace or limits on addresses. */
 static bool
 is_plain(const struct directory_entry *entry, const struct record *record)
 {
@@ -35,23 +29,21 @@ is_plain(const struct directory_entry *entry, const struct record *record)
 	       token->limits.concurrency < CONCURRENCY_FITS;
 }
 
-static struct kept_token *
-kept_new(const struct token *token)
+/* True when the entry has no room for it. */
+static bool
+is_long_name(size_t len)
 {
-	struct kept_token *kept = malloc(sizeof(*kept) + token->name.len);
+	return len > ENTRY_NAME;
+}
 
-	if (kept == NULL)
-		return NULL;
-	*kept = (struct kept_token){.version = token->version,
-	    .expires_ms = token->expires_ms,
-	    .rate = token->limits.rate & (RATE_FITS - 1),
-	    .burst = token->limits.burst & (RATE_FITS - 1),
-	    .concurrency = token->limits.concurrency & (CONCURRENCY_FITS - 1),
-	    .role = token->role & 7u,
-	    .name_len = token->name.len & UINT8_MAX};
-	if (token->name.len > 0)
-		memcpy(kept->name, token->name.at, token->name.len);
-	return kept;
+static char *
+copy_of(struct slice text)
+{
+	char *copy = malloc(text.len);
+
+	if (copy != NULL)
+		memcpy(copy, text.at, text.len);
+	return copy;
 }
 
 /*
@@ -62,20 +54,42 @@ static struct entry_content
 content_of(struct directory_entry *entry, struct record *record)
 {
 	struct entry_content content = {.record = record};
-	struct label_sets *sets = &entry->directory->sets;
+	struct label_sets *sets = &entry_directory(entry)->sets;
+	bool is_long;
 
 	if (record != NULL && record->kind == RECORD_JOB)
 		content.labels = label_sets_take(sets, &record->job.labels);
 	if (record == NULL || !is_plain(entry, record))
 		return content;
 	content.labels = label_sets_take(sets, &record->token.selector);
-	content.token = content.labels != NULL ? kept_new(&record->token) : NULL;
-	if (content.token != NULL) {
+	is_long = is_long_name(record->token.name.len);
+	if (content.labels != NULL && is_long)
+		content.name = copy_of(record->token.name);
+	if (content.labels != NULL && (!is_long || content.name != NULL)) {
 		content.record = NULL;
 		return content;
 	}
 	label_sets_give(sets, content.labels);
 	return (struct entry_content){.record = record};
+}
+
+/* Write what is kept of a plain token into its entry. */
+static void
+keep_token(struct directory_entry *entry, const struct token *token, char *long_name)
+{
+	entry->token = (struct kept_token){.version = token->version,
+	    .rate = token->limits.rate & (RATE_FITS - 1),
+	    .burst = token->limits.burst & (RATE_FITS - 1),
+	    .concurrency = token->limits.concurrency & (CONCURRENCY_FITS - 1),
+	    .role = token->role & 7u,
+	    .name_len = token->name.len & UINT8_MAX};
+	if (long_name != NULL)
+		entry->long_name = long_name;
+	else if (token->name.len > 0)
+		memcpy(entry->name, token->name.at, token->name.len);
+	memcpy(entry->token_hash, token->hash, TOKEN_HASH_LEN);
+	if (entry->timed)
+		entry->times->expires_ms = token->expires_ms;
 }
 
 /* Make room for the moments of a record that has some. False when memory is short. */
@@ -103,21 +117,31 @@ entry_keep(struct directory_entry *entry, struct record *record, struct entry_co
 	if (!make_times(entry, record))
 		return false;
 	content = content_of(entry, record);
-	*old = (struct entry_content){entry->labels, entry->record, entry->token};
+	*old = entry_content(entry);
 	entry->labels = content.labels;
-	entry->record = content.record;
-	entry->token = content.token;
+	entry->plain = record != NULL && content.record == NULL;
 	entry->ends = record != NULL && record->ends_ms != 0;
 	entry->timed =
 	    record != NULL && record->kind == RECORD_TOKEN && jg_token_is_timed(&record->token);
 	entry->has_url =
 	    record != NULL && record->kind == RECORD_JOB && record->job.url.scheme != JOB_URL_NONE;
-	entry->card = content.token != NULL && !entry->timed && entry->id_len == TOKEN_ID_LEN;
-	if (content.token != NULL) {
-		memcpy(entry->token_hash, record->token.hash, TOKEN_HASH_LEN);
-		free(record);
+	entry->card = entry->plain && !entry->timed && entry->id_len == TOKEN_ID_LEN;
+	if (!entry->plain) {
+		entry->record = record;
+		return true;
 	}
+	keep_token(entry, &record->token, content.name);
+	free(record);
 	return true;
+}
+
+struct entry_content
+entry_content(const struct directory_entry *entry)
+{
+	if (!entry->plain)
+		return (struct entry_content){.labels = entry->labels, .record = entry->record};
+	return (struct entry_content){.labels = entry->labels,
+	    .name = is_long_name(entry->token.name_len) ? entry->long_name : NULL};
 }
 
 void
@@ -125,7 +149,7 @@ content_free(struct directory *directory, const struct entry_content *content)
 {
 	label_sets_give(&directory->sets, content->labels);
 	free(content->record);
-	free(content->token);
+	free(content->name);
 }
 
 uint64_t
@@ -137,15 +161,16 @@ entry_ends_ms(const struct directory_entry *entry)
 const struct token *
 jg_directory_token(const struct directory_entry *entry, struct token *room)
 {
-	const struct kept_token *kept = entry->token;
+	const struct kept_token *kept = &entry->token;
 
-	if (kept == NULL) {
+	if (!entry->plain) {
 		CHECK(entry->record != NULL && entry->kind == RECORD_TOKEN, entry_dump, entry);
 		return &entry->record->token;
 	}
 	/* Member by member: an initializer would first write zeros over all of it. */
 	room->id = (struct slice){entry->token_id, entry->id_len};
-	room->name = (struct slice){kept->name, kept->name_len};
+	room->name = (struct slice){
+	    is_long_name(kept->name_len) ? entry->long_name : entry->name, kept->name_len};
 	room->role = (enum token_role)kept->role;
 	room->selector = *entry->labels;
 	memcpy(room->hash, entry->token_hash, TOKEN_HASH_LEN);
@@ -154,7 +179,7 @@ jg_directory_token(const struct directory_entry *entry, struct token *room)
 	room->created_at = room->updated_at = room->created_by = (struct slice){0};
 	room->last_used_ms = 0;
 	room->use_unknown = false;
-	room->expires_ms = kept->expires_ms;
+	room->expires_ms = entry->timed ? entry->times->expires_ms : 0;
 	room->from = (struct ip_ranges){0};
 	room->limits = (struct token_limits){kept->rate, kept->burst, kept->concurrency};
 	room->previous_until_ms = room->previous_version = 0;

@@ -17,28 +17,22 @@
 
 /* The first piece is small, since most gateways have few records; the others are huge pages. */
 #define FIRST_BYTES ((size_t)64 * 1024)
-#define HUGE_BYTES ((size_t)2 * 1024 * 1024)
 
-/* At the beginning of a piece. */
-struct piece {
-	struct piece *before;
-	size_t bytes;
-};
-
-_Static_assert(sizeof(struct piece) <= SLOT_ALIGNMENT, "the first line of a piece");
+_Static_assert(sizeof(struct slot_piece) <= SLOT_ALIGNMENT, "the first line of a piece");
 
 static bool
 more(struct slots *slots)
 {
-	size_t bytes = slots->pieces == NULL ? FIRST_BYTES : HUGE_BYTES;
-	size_t alignment = slots->pieces == NULL ? SLOT_ALIGNMENT : HUGE_BYTES;
-	struct piece *piece = aligned_alloc(alignment, bytes);
+	size_t bytes = slots->pieces == NULL ? FIRST_BYTES : SLOT_PIECE;
+	struct slot_piece *piece;
+	void *memory;
 
-	if (piece == NULL)
+	if (posix_memalign(&memory, SLOT_PIECE, bytes) != 0)
 		return false;
-	if (bytes == HUGE_BYTES)
+	piece = memory;
+	if (bytes == SLOT_PIECE)
 		madvise(piece, bytes, MADV_HUGEPAGE); /* faster if it succeeds */
-	*piece = (struct piece){slots->pieces, bytes};
+	*piece = (struct slot_piece){slots->pieces, bytes, slots->owner};
 	slots->pieces = piece;
 	slots->next = (char *)piece + SLOT_ALIGNMENT;
 	slots->left = bytes - SLOT_ALIGNMENT;
@@ -78,12 +72,12 @@ slots_give(struct slots *slots, void *block)
 void
 slots_free(struct slots *slots)
 {
-	struct piece *piece = slots->pieces, *before;
+	struct slot_piece *piece = slots->pieces, *before;
 
 	for (; piece != NULL; piece = before) {
 		before = piece->before;
 		ASAN_UNPOISON_MEMORY_REGION(piece, piece->bytes);
 		free(piece);
 	}
-	*slots = (struct slots){.size = slots->size};
+	*slots = (struct slots){.size = slots->size, .owner = slots->owner};
 }

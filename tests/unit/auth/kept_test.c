@@ -81,7 +81,7 @@ a_plain_token_has_a_card(void **state)
 	struct directory_answer answer = feed_token(fake, &token, 0);
 
 	expect_token(answer, &token);
-	assert_null(answer.entry->record);
+	assert_true(answer.entry->plain);
 	assert_memory_equal(answer.card.id, ID, TOKEN_ID_LEN);
 	assert_memory_equal(answer.card.hash, token.hash, TOKEN_HASH_LEN);
 	assert_int_equal(answer.card.selector->count, 2);
@@ -168,6 +168,75 @@ a_job_with_a_url_has_labels(void **state)
 	assert_int_equal(jg_directory_job(answer.entry)->url.scheme, JOB_URL_NONE);
 }
 
+static void
+ignore(struct directory_watch *watch)
+{
+	(void)watch;
+}
+
+/*
+ * Names that fit into the entry and names that do not, one after the other, and now and then a
+ * token that is kept as a record: each takes the place of the one before. The last use is not lost.
+ */
+static void
+names_of_each_length_are_kept(void **state)
+{
+	struct fake *fake = *state;
+	struct directory_watch watch = {.changed = ignore}; /* so that the entry stays */
+	struct ip_range range = {.prefix = 128};
+	struct directory_answer answer;
+	char name[TOKEN_NAME_MAX];
+	struct slice used;
+
+	for (size_t i = 0; i < sizeof(name); i++)
+		name[i] = (char)('a' + i % 26);
+	for (size_t i = 0; i <= 2 * TOKEN_NAME_MAX; i++) {
+		struct token token = plain_token();
+
+		/* 0, 63, 1, 62 and so on */
+		token.name.at = name;
+		token.name.len = i % 2 == 0 ? i / 2 : TOKEN_NAME_MAX - i / 2;
+		if (i % 5 == 4)
+			token.from = (struct ip_ranges){1, &range};
+		if (i % 3 == 1)
+			token.expires_ms = 1000 + i;
+		answer = feed_token(fake, &token, i % 7 == 6 ? START + 1 : 0);
+		if (i == 0)
+			jg_directory_watch(answer.entry, &watch);
+		assert_ptr_equal(answer.entry, watch.entry);
+		expect_token(answer, &token);
+		assert_int_equal(answer.entry->plain, i % 5 != 4 && i % 7 != 6);
+		assert_int_equal(answer.card.hash != NULL, answer.entry->plain && i % 3 != 1);
+		assert_int_equal(jg_directory_use(answer.entry, 30000000, &used), i == 0);
+	}
+	assert_true(jg_directory_use(answer.entry, 30000001, &used));
+	assert_true(slice_equal(used, SLICE(ID)));
+	jg_directory_unwatch(&watch);
+}
+
+/* A record that breaks the rules takes the place of a token that was kept without its record. */
+static void
+what_is_kept_goes_with_its_record(void **state)
+{
+	struct fake *fake = *state;
+	struct token token = plain_token();
+	struct directory_watch watch = {.changed = ignore};
+	struct directory_answer answer;
+
+	token.name = SLICE("a-name-that-has-no-room-in-the-entry");
+	answer = feed_token(fake, &token, 0);
+	assert_true(answer.entry->plain);
+	jg_directory_watch(answer.entry, &watch);
+	jg_directory_invalidate(fake->directory, RECORD_TOKEN, token.id, START);
+	fake_reply(fake, FEED_BROKEN, 0, START);
+	answer = jg_directory_lookup(fake->directory, RECORD_TOKEN, token.id, START, NULL);
+	assert_true(answer.known == RECORD_ABSENT && answer.broken);
+	assert_false(answer.entry->plain);
+	assert_null(answer.entry->record);
+	expect_token(feed_token(fake, &token, 0), &token);
+	jg_directory_unwatch(&watch);
+}
+
 /* Ids that fit into the first line and ids that do not, which begin with the same bytes. */
 static void
 long_ids_are_told_apart(void **state)
@@ -204,6 +273,8 @@ main(void)
 	    TEST(other_tokens_have_none),
 	    TEST(tokens_share_a_selector),
 	    TEST(a_job_with_a_url_has_labels),
+	    TEST(names_of_each_length_are_kept),
+	    TEST(what_is_kept_goes_with_its_record),
 	    TEST(long_ids_are_told_apart),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,20 +17,26 @@ blocks_are_zeroed_and_apart(void **state)
 {
 	static unsigned char *blocks[MANY];
 	static const unsigned char zero[SIZE];
-	struct slots slots = {.size = SIZE};
+	struct slots slots = {.size = SIZE, .owner = blocks};
 
 	(void)state;
 	for (size_t i = 0; i < MANY; i++) {
 		blocks[i] = slots_take(&slots);
 		assert_non_null(blocks[i]);
+		assert_ptr_equal(slots_owner(blocks[i]), blocks);
 		assert_int_equal((uintptr_t)blocks[i] % SLOT_ALIGNMENT, 0);
 		assert_memory_equal(blocks[i], zero, SIZE);
 		memset(blocks[i], (int)(i % 255 + 1), SIZE);
 	}
 	for (size_t i = 0; i < MANY; i++)
 		assert_true(blocks[i][0] == i % 255 + 1 && blocks[i][SIZE - 1] == i % 255 + 1);
+	for (size_t i = 0; i < MANY; i++)
+		assert_ptr_equal(slots_owner(blocks[i]), blocks);
 	slots_free(&slots);
 	assert_null(slots.pieces);
+	/* It can be used again. */
+	assert_ptr_equal(slots_owner(slots_take(&slots)), blocks);
+	slots_free(&slots);
 }
 
 static void
