@@ -116,13 +116,13 @@ field_is_none(const struct record_field *field, const struct record *record)
 	return slice != NULL && slice->len == 0;
 }
 
-/* Where the next labels, ports, URLs, ranges and text of a copy go, after the record. */
+/* Where the next text, labels, ports, URLs and ranges of a copy go, after the record. */
 struct room {
+	char *text;
 	struct label *labels;
 	struct job_port *ports;
 	struct job_url *urls;
 	struct ip_range *ranges;
-	char *text;
 };
 
 _Static_assert(_Alignof(struct job_port) <= _Alignof(struct label), "ports may follow labels");
@@ -204,14 +204,31 @@ copy_ranges(struct room *room, const struct ip_ranges *ranges)
 	return kept;
 }
 
+#define CACHE_LINE 64
+
+/*
+ * The copy of a job begins with a cache line, and its URL's text comes first after the record. So
+ * one line has what leads to the job's backend: scheme, port, host, and the host's text.
+ */
+_Static_assert(
+    offsetof(struct record, job.url.scheme) / CACHE_LINE == sizeof(struct record) / CACHE_LINE &&
+	offsetof(struct record, job.url.host) + sizeof(struct slice) == sizeof(struct record),
+    "they are in the line in which the text begins");
+
+static struct record *
+copy_alloc(enum record_kind kind, size_t size)
+{
+	if (kind != RECORD_JOB)
+		return malloc(size);
+	return aligned_alloc(CACHE_LINE, (size + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1));
+}
+
 /* Allocate a record, with room after it for all that its fields point to. */
 static struct record *
 copy_new(const struct record *from, struct room *room)
 {
 	const struct record_fields *fields = &record_fields[from->kind];
-	size_t at = (sizeof(struct record) + _Alignof(struct label) - 1) / _Alignof(struct label) *
-		    _Alignof(struct label);
-	size_t labels = 0, ports = 0, urls = 0, ranges = 0, text = 0;
+	size_t labels = 0, ports = 0, urls = 0, ranges = 0, text = 0, at;
 	struct record *copy;
 
 	for (size_t i = 0; i < fields->count; i++) {
@@ -230,15 +247,18 @@ copy_new(const struct record *from, struct room *room)
 		for (size_t n = 0; set != NULL && n < set->count; n++, labels++)
 			text += set->items[n].name.len + set->items[n].value.len;
 	}
-	copy = malloc(at + labels * sizeof(struct label) + ports * sizeof(struct job_port) +
-		      urls * sizeof(struct job_url) + ranges * sizeof(struct ip_range) + text);
+	at = (sizeof(struct record) + text + _Alignof(struct label) - 1) / _Alignof(struct label) *
+	     _Alignof(struct label);
+	copy = copy_alloc(
+	    from->kind, at + labels * sizeof(struct label) + ports * sizeof(struct job_port) +
+			    urls * sizeof(struct job_url) + ranges * sizeof(struct ip_range));
 	if (copy == NULL)
 		return NULL;
 	room->labels = (struct label *)((char *)copy + at);
 	room->ports = (struct job_port *)(room->labels + labels);
 	room->urls = (struct job_url *)(room->ports + ports);
 	room->ranges = (struct ip_range *)(room->urls + urls);
-	room->text = (char *)(room->ranges + ranges);
+	room->text = (char *)(copy + 1);
 	return copy;
 }
 
@@ -252,11 +272,17 @@ record_copy(const struct record *from)
 	if (copy == NULL)
 		return NULL;
 	*copy = *from;
+	if (from->kind == RECORD_JOB) {
+		copy->job.url_text = copy_text(&room, from->job.url_text);
+		copy_urls(&room, &copy->job);
+	}
 	for (size_t i = 0; i < fields->count; i++) {
 		const struct record_field *field = &fields->rows[i];
 		const struct slice *text = field_text(field, from);
 		const struct label_set *labels = field_labels(field, from);
 
+		if (field->form == AS_URL)
+			continue;
 		if (text != NULL)
 			*(struct slice *)field_of(field, copy) = copy_text(&room, *text);
 		else if (labels != NULL)
@@ -266,8 +292,6 @@ record_copy(const struct record *from)
 		else if (field->form == AS_RANGES)
 			*(struct ip_ranges *)field_of(field, copy) =
 			    copy_ranges(&room, ranges_of(field, from));
-		if (field->form == AS_URL)
-			copy_urls(&room, &copy->job);
 	}
 	return copy;
 }

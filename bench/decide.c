@@ -175,15 +175,18 @@ pass(size_t token, size_t job, struct found *found)
 {
 	static struct directory_watch watches[2] = {
 	    {.changed = on_changed}, {.changed = on_changed}};
+	const struct job *record;
 	struct token room;
 	bool whole;
 
 	if (!decide(token, job, found))
 		return false;
+	record = jg_directory_job(found->job.entry);
 	jg_directory_watch(found->token.entry, &watches[0]);
 	jg_directory_watch(found->job.entry, &watches[1]);
 	whole = jg_directory_token(found->token.entry, &room)->name.at[0] == 't' &&
-		jg_directory_job(found->job.entry)->url.host.at[0] == '1';
+		record->url.host.at[0] == '1' && record->url.base.len == 0 &&
+		record->url.hash != 0 && record->replicas.count == 0;
 	jg_directory_unwatch(&watches[0]);
 	jg_directory_unwatch(&watches[1]);
 	return whole;

@@ -28,12 +28,12 @@ enum job_url_scheme {
  * grpcs, or unix:/path/to.sock. The slices point into the parsed text.
  */
 struct job_url {
+	struct slice path; /* of the socket, for unix */
+	struct slice base; /* "/base" without a slash at its end; may be empty */
+	uint64_t hash;	   /* of all that is here, FNV-1a: URLs that differ in it lead elsewhere */
 	enum job_url_scheme scheme; /* JOB_URL_NONE: the job has no URL yet */
-	struct slice host;	    /* name or address, IPv6 without its brackets; empty for unix */
 	uint16_t port;		    /* given, or 80, with TLS 443; 0 for unix */
-	struct slice base;	    /* "/base" without a slash at its end; may be empty */
-	struct slice path;	    /* of the socket, for unix */
-	uint64_t hash; /* of all these, FNV-1a: URLs that differ in it lead elsewhere */
+	struct slice host;	    /* name or address, IPv6 without its brackets; empty for unix */
 };
 
 /* True when connections to it are TLS. */
@@ -67,8 +67,6 @@ struct job {
 	struct slice id;
 	struct label_set labels;
 	struct slice url_text; /* as stored: its URLs, separated by single spaces; may be empty */
-	struct job_url url;    /* the first of them */
-	struct job_replicas replicas;
 	struct slice affinity; /* "cookie": browsers stay at one replica; empty: they do not */
 	struct slice health;   /* the path by which replicas are checked; empty: they are not */
 	struct job_ports ports;
@@ -90,6 +88,9 @@ struct job {
 	 * Only the control API counts them.
 	 */
 	uint64_t sessions;
+	uint64_t unused; /* so that the next ones end where the record ends (record_fields.c) */
+	struct job_replicas replicas;
+	struct job_url url; /* the first of them */
 };
 
 /* True for no text (at is NULL), and for "public". */

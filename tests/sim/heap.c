@@ -18,6 +18,7 @@
 void *REAL(malloc)(size_t size);
 void *REAL(calloc)(size_t count, size_t size);
 void *REAL(realloc)(void *at, size_t size);
+void *REAL(memalign)(size_t alignment, size_t size);
 void REAL(free)(void *at);
 
 static struct heap *current;
@@ -176,6 +177,30 @@ realloc(void *old, size_t size)
 	if (at != NULL)
 		add(current, at, size);
 	return at;
+}
+
+void *
+aligned_alloc(size_t alignment, size_t size)
+{
+	void *at;
+
+	if (current == NULL)
+		return REAL(memalign)(alignment, size);
+	if (fails(current) || (at = REAL(memalign)(alignment, size)) == NULL)
+		return NULL;
+	add(current, at, size);
+	return at;
+}
+
+int
+posix_memalign(void **at, size_t alignment, size_t size)
+{
+	void *made = aligned_alloc(alignment, size);
+
+	if (made == NULL)
+		return ENOMEM;
+	*at = made;
+	return 0;
 }
 
 void

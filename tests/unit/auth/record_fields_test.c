@@ -136,6 +136,35 @@ copies_of_jobs_with_replicas(void **state)
 	free(again);
 }
 
+static uintptr_t
+line_of(const void *at)
+{
+	return (uintptr_t)at / 64;
+}
+
+/* What leads to a job's backend lies in one cache line, with the whole host if it is not long. */
+static void
+one_line_leads_to_the_backend(void **state)
+{
+	char url[] = "https://a-host.with-30-characters.test:8443";
+	struct label label = {SLICE("name"), SLICE("value")};
+	struct record record = {.kind = RECORD_JOB,
+	    .job = {.id = SLICE("job"), .labels = {1, &label}, .url_text = slice_of(url)}};
+
+	(void)state;
+	for (size_t i = 0; i < 8; i++) {
+		struct record *copy = record_copy(&record);
+		const struct job_url *found = &copy->job.url;
+
+		assert_true(slice_equal(found->host, SLICE("a-host.with-30-characters.test")));
+		assert_int_equal(found->port, 8443);
+		assert_int_equal(line_of(&found->scheme), line_of(&found->host.len));
+		assert_int_equal(
+		    line_of(&found->scheme), line_of(found->host.at + found->host.len - 1));
+		free(copy);
+	}
+}
+
 /* A row that no use reads would be a field that goes nowhere. */
 static void
 rows(void **state)
@@ -168,6 +197,7 @@ main(void)
 	    cmocka_unit_test_setup(copies_of_tokens, fill),
 	    cmocka_unit_test_setup(copies_of_jobs, fill),
 	    cmocka_unit_test(copies_of_jobs_with_replicas),
+	    cmocka_unit_test(one_line_leads_to_the_backend),
 	    cmocka_unit_test(rows),
 	};
 
