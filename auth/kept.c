@@ -1,6 +1,6 @@
 /*
- * kept.c - what a directory keeps of a record. Of most tokens this is less than the record: the
- * hash and the selector lie in the entry, and what no worker reads (times, who created it) goes.
+ * kept.c - what a directory keeps of a record. Of most tokens this is less than the record, and
+ * lies in the entry, but for a long name; what no worker reads (times, who created it) goes.
  */
 #include <stdlib.h>
 

@@ -21,13 +21,13 @@ CACHES = ("--cache-sim=yes", "--I1=32768,8,64", "--D1=32768,8,64", "--LL=2097152
 # For both records: a line of the table and the first line of what it leads to.
 DECISION_MISSES_MAX = 4
 
-# In addition what a request that may pass reads: the second lines, the token's name and version, the job's URL.
-REQUEST_MISSES_MAX = 8
+# In addition what a request that may pass reads: the second lines, of which the token's has its name and version, and two lines with the job's URL.
+REQUEST_MISSES_MAX = 6
 
-# In addition what the pool reads to find the job's backend: a line of its table, and the backend.
-ROUTE_MISSES_MAX = 12
+# In addition what the pool reads to find the job's backend: a line of its table, and the backend's first line.
+ROUTE_MISSES_MAX = 7
 
-TOKEN_BYTES_MAX = 260
+TOKEN_BYTES_MAX = 215
 
 
 @pytest.fixture(scope="module")
