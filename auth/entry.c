@@ -62,7 +62,7 @@ entry_home(const struct directory_entry *entry)
 		return entry->reading || entry->busy ? &directory->pending : NULL;
 	if (entry->reading)
 		return &directory->refreshing;
-	return entry_is_current(entry) ? &directory->fresh : &directory->stale;
+	return entry->read_epoch == directory->epoch ? &directory->fresh : &directory->stale;
 }
 
 void
