@@ -1,6 +1,4 @@
 /* authorize.c - from a request's head to the verdict, step by step. */
-#include "browser/return_address.h"
-#include "exchange/client_address.h"
 #include "exchange/exchange_forward.h"
 #include "exchange/exchange_local.h"
 #include "exchange/exchange_state.h"
@@ -9,112 +7,6 @@
 #include "exchange/query_token.h"
 #include "jobgate/check.h"
 #include "jobgate/container_of.h"
-
-static unsigned char
-copy_cut(char *into, size_t cap, struct slice text)
-{
-	size_t len = text.len < cap ? text.len : cap;
-
-	if (len > 0)
-		memcpy(into, text.at, len);
-	return (unsigned char)len;
-}
-#define COPY_CUT(exchange, name, text) \
-	((exchange)->name##_len = copy_cut((exchange)->name, sizeof((exchange)->name), (text)))
-
-static void
-describe_call(struct exchange *exchange, const struct request *request)
-{
-	grpc_call_read(&exchange->grpc, request, loop_now_ms(exchange->context->loop));
-	if (exchange->grpc.due_ms != 0)
-		exchange_end_by(exchange, exchange->grpc.due_ms);
-}
-
-void
-exchange_describe(struct exchange *exchange, const struct request *request)
-{
-	struct slice id = rewrite_request_id(request, exchange->peer->trusted);
-	struct slice accept = field_value(&request->fields, FIELD_ACCEPT);
-
-	if (id.len > 0)
-		COPY_CUT(exchange, request_id, id);
-	COPY_CUT(exchange, method, request->method);
-	COPY_CUT(exchange, host, request->authority);
-	COPY_CUT(exchange, path, request->path);
-	exchange->traced = trace_read(&request->fields, &exchange->trace);
-	exchange->html = accept.len > 0 && !exchange->control && local_reply_wants_html(accept);
-	exchange->has_address = client_address_find(exchange->peer, &request->fields,
-	    &exchange->context->options.trusted_proxies, &exchange->address);
-	if (exchange_does_cors(exchange))
-		exchange->cors_origin = cors_origin(
-		    exchange->context->options.forwarding.cors_origins, &request->fields);
-	exchange->method_id = request->method_id;
-	exchange->version = request->version;
-	exchange->tunnel_only = request_is_extended_connect(request);
-	/* Other proxies and operators read HTTP statuses, so they get no reply in gRPC's form. */
-	if (exchange->peer->purpose != FOR_CONTROL && !exchange->peer->forward_auth)
-		describe_call(exchange, request);
-}
-
-void
-exchange_reject(struct exchange *exchange, const struct request *request, unsigned status,
-    struct slice title, struct slice detail)
-{
-	if (request != NULL)
-		exchange_describe(exchange, request);
-	exchange_fail(exchange, status == 408 ? OUTCOME_HEAD_TIMEOUT : OUTCOME_BAD_REQUEST, status,
-	    title, detail);
-}
-
-/*
- * The sign-in host: which job's host the browser wants to go back to, if the query says so. The
- * address lies in the worker's room.
- */
-static __attribute__((noinline, cold)) bool
-find_return(
-    const struct exchange *exchange, const struct request *request, struct return_address *out)
-{
-	return return_address_in(request->query, exchange_uses_tls(exchange, request),
-	    exchange->context->local_room, out);
-}
-
-static void
-find_route(struct exchange *exchange, const struct request *request)
-{
-	const struct exchange_options *options = &exchange->context->options;
-	bool forward_auth = exchange->peer->forward_auth;
-	/* Forward auth is about jobs: no other proxy leads to the gateway's own hosts. */
-	const struct route_forms forms = {options->jobs.domain, options->jobs.prefix,
-	    options->jobs.fixed, options->jobs.fixed_host,
-	    forward_auth ? NULL : options->control_host,
-	    forward_auth ? NULL : options->sign_in_host, options->jobs.taken};
-	struct slice authority = request->authority, path = request->path;
-	struct route *route = &exchange->route;
-	struct return_address address;
-	bool comes_back = false;
-
-	if (exchange->peer->purpose == FOR_CONTROL) {
-		route->names_control = true;
-		return;
-	}
-again:
-	route_find(&forms, authority, path, route);
-	if (comes_back) { /* only a job with a host of its own has a sign-in */
-		route->names_job = route->names_job && route->own_host;
-		route->job_len = route->names_job ? route->job_len : 0;
-		route->port = route->names_job ? route->port : 0;
-		route->prefix_len = 0;
-		route->names_control = false;
-		route->names_sign_in = true;
-	} else if (route->names_sign_in && find_return(exchange, request, &address)) {
-		comes_back = true;
-		authority = return_address_authority(&address);
-		path = address.to;
-		goto again;
-	}
-}
-
-/* ---- the steps ---- */
 
 /* Each step returns the next one. Steps only go forward; after a wait, they run again from
  * STEP_CONFIRM on. */
@@ -175,7 +67,7 @@ step_route(struct authorization *run)
 {
 	struct exchange *exchange = run->exchange;
 
-	find_route(exchange, run->request);
+	exchange_find_route(exchange, run->request);
 	if (exchange->peer->forward_auth && !exchange_forward_auth_path(exchange, run->request))
 		return STEP_DONE;
 	exchange->control = exchange->route.names_control;
@@ -315,38 +207,6 @@ step_decide(struct authorization *run)
 	return STEP_DONE;
 }
 
-/* A sidecar's job has no entry: it is the only one. True for its first use in this minute. */
-static bool
-is_first_use(struct exchange *exchange, struct directory_entry *job, uint64_t minute)
-{
-	struct exchange_context *context = exchange->context;
-	struct slice id;
-
-	if (job != NULL)
-		return jg_directory_use(job, minute, &id);
-	if (!exchange->route.names_job || context->job_minute == minute)
-		return false;
-	context->job_minute = minute;
-	return true;
-}
-
-/*
- * Note that the token and the job are used: once in a minute, for `last_used_at` and
- * `last_request_at`.
- */
-static void
-note_use(struct exchange *exchange, const struct lookup *lookup)
-{
-	uint64_t minute = (uint64_t)exchange->started_us / (RECORD_USE_MS * UINT64_C(1000));
-	struct uses *uses = &exchange->context->stats->uses;
-	struct slice id;
-
-	if (lookup->token_entry != NULL && jg_directory_use(lookup->token_entry, minute, &id))
-		uses_add(uses, false, id, minute);
-	if (is_first_use(exchange, lookup->job_entry, minute))
-		uses_add(uses, true, route_job(&exchange->route), minute);
-}
-
 static enum authorize_step
 step_count(struct authorization *run)
 {
@@ -376,7 +236,7 @@ step_pass(struct authorization *run)
 
 	CHECK(exchange_is_allowed(exchange), exchange_dump, exchange);
 	counter_add(&exchange->context->stats->verdicts[exchange->verdict], 1);
-	note_use(exchange, &run->lookup);
+	exchange_note_use(exchange, &run->lookup);
 	if (exchange->peer->forward_auth)
 		exchange_grant(exchange, run->request, &run->lookup);
 	else if (exchange->control)

@@ -12,8 +12,26 @@ void exchange_record_came(struct directory_waiter *waiter);
 /* LOCAL, all content has come: judge the credential in it. */
 void exchange_authorize_content(struct exchange *exchange);
 
+/* ---- describe.c ---- */
+
 /* Remember what the log and local replies tell of a request. */
 void exchange_describe(struct exchange *exchange, const struct request *request);
+
+/* ---- find_route.c ---- */
+
+/*
+ * Set exchange->route: the job, the control API or the sign-in host that the request's host and
+ * path name. At the sign-in host, the job is the one that the browser wants to go back to.
+ */
+void exchange_find_route(struct exchange *exchange, const struct request *request);
+
+/* ---- first_use.c ---- */
+
+/*
+ * Note that the token and the job are used: once in a minute, for `last_used_at` and
+ * `last_request_at`.
+ */
+void exchange_note_use(struct exchange *exchange, const struct lookup *lookup);
 
 /* ---- credential.c ---- */
 
