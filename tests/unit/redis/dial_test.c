@@ -102,23 +102,19 @@ expect_failure(struct world *world, const char *reason)
 static uint16_t
 refusing_port(struct world *world)
 {
-	struct sockaddr_in address = {
-	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(address);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	uint16_t port = 0;
+	int fd = loopback_bind(&port, false);
 
-	assert_true(world->refusing_count < 8);
+	assert_true(world->refusing_count < 8 && fd >= 0);
 	world->refusing[world->refusing_count++] = fd;
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
-	return ntohs(address.sin_port);
+	return port;
 }
 
 static void
 numeric_addresses(void **state)
 {
 	struct world *world = *state;
-	int listener = listen_tcp(8, &world->url.port);
+	int listener = loopback_listen(8, &world->url.port);
 
 	strcpy(world->url.host, "127.0.0.1");
 	begin(world, PATIENCE_MS);
@@ -147,7 +143,7 @@ silent_open(struct world *world, struct silent *silent)
 	struct sockaddr_in address = {
 	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 
-	silent->listener = listen_tcp(0, &silent->port);
+	silent->listener = loopback_listen(0, &silent->port);
 	address.sin_port = htons(silent->port);
 	for (size_t i = 0; i < 3; i++) {
 		silent->queued[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -187,7 +183,7 @@ static void
 a_late_look_finds_the_connection(void **state)
 {
 	struct world *world = *state;
-	int listener = listen_tcp(8, &world->url.port);
+	int listener = loopback_listen(8, &world->url.port);
 
 	strcpy(world->url.host, "127.0.0.1");
 	begin(world, 20);
@@ -229,7 +225,7 @@ addresses_are_tried_in_order(void **state)
 	struct world *world = *state;
 	struct resolved resolved = {0};
 	uint16_t port, other;
-	int listener = listen_tcp(8, &port), later = listen_tcp(8, &other);
+	int listener = loopback_listen(8, &port), later = loopback_listen(8, &other);
 
 	begin_name(world, PATIENCE_MS);
 	add_address(&resolved, refusing_port(world));
@@ -253,7 +249,7 @@ a_silent_address_leaves_time_for_the_next(void **state)
 	struct resolved resolved = {0};
 	struct silent silent;
 	uint16_t port;
-	int listener = listen_tcp(8, &port);
+	int listener = loopback_listen(8, &port);
 
 	silent_open(world, &silent);
 	begin_name(world, SHARED_MS);
@@ -284,7 +280,7 @@ one_family_goes_ahead(void **state)
 	struct world *world = *state;
 	struct resolved resolved = {.partial = true};
 	uint16_t port;
-	int listener = listen_tcp(8, &port);
+	int listener = loopback_listen(8, &port);
 
 	begin_name(world, PATIENCE_MS);
 	add_address(&resolved, port);
@@ -302,7 +298,7 @@ the_other_family_follows(void **state)
 	struct resolved resolved = {.partial = true};
 	struct silent silent;
 	uint16_t port;
-	int listener = listen_tcp(8, &port);
+	int listener = loopback_listen(8, &port);
 
 	silent_open(world, &silent);
 	for (int is_silent = 0; is_silent < 2; is_silent++) {

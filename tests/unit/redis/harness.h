@@ -25,6 +25,8 @@
 #include <cmocka.h>
 #include <hiredis/hiredis.h>
 
+#include "loopback.h"
+
 #define PATIENCE_MS 15000
 
 static inline uint64_t
@@ -120,39 +122,6 @@ listen_unix(const char *path)
 	return fd;
 }
 
-/* Take a port of 127.0.0.1, or with 0 any: while nothing listens there, it refuses connections. -1
- * if it is in use. */
-static inline int
-bind_tcp(uint16_t *port)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET,
-	    .sin_port = htons(*port),
-	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(address);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	assert_true(fd >= 0);
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		close(fd);
-		return -1;
-	}
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
-	*port = ntohs(address.sin_port);
-	return fd;
-}
-
-/* Listen on 127.0.0.1. */
-static inline int
-listen_tcp(int backlog, uint16_t *port)
-{
-	int fd;
-
-	*port = 0;
-	fd = bind_tcp(port);
-	assert_int_equal(listen(fd, backlog), 0);
-	return fd;
-}
-
 /*
  * A port for a server that takes no port by itself. It is below those that the kernel gives to
  * outgoing connections and that end-to-end tests use, and processes begin at different ones:
@@ -165,7 +134,7 @@ free_port(void)
 
 	for (unsigned tries = 0; tries < 4000; tries++) {
 		uint16_t port = (uint16_t)(11000 + ((unsigned)getpid() * 8 + next++) % 4000);
-		int fd = bind_tcp(&port);
+		int fd = loopback_bind(&port, false);
 
 		if (fd >= 0) {
 			close(fd);

@@ -366,15 +366,13 @@ a_handshake_that_does_not_come(void **state)
 	struct turner turner;
 	struct owner owner;
 	uint16_t port;
-	int listener = listen_tcp(8, &port);
+	int listener = loopback_listen(8, &port);
 
 	turner_init(&turner);
 	dial(&turner, &owner, port, world->ca_file, 60);
 	assert_string_equal(owner.reason, "the TLS handshake was not done in time");
 	redis_connection_free(owner.connection);
-	close(listener);
-	port = 0;
-	listener = bind_tcp(&port);
+	loopback_refuse(&listener);
 	dial(&turner, &owner, port, world->ca_file, PATIENCE_MS);
 	assert_string_equal(owner.reason, "cannot connect: Connection refused");
 	redis_connection_free(owner.connection);
@@ -388,7 +386,7 @@ a_connection_without_its_ca_file(void **state)
 	struct turner turner;
 	struct owner owner;
 	uint16_t port;
-	int listener = listen_tcp(8, &port);
+	int listener = loopback_listen(8, &port);
 
 	(void)state;
 	turner_init(&turner);

@@ -1,10 +1,11 @@
-/* loopback.h - a port of 127.0.0.1 where a backend listens, until nothing does. */
+/* loopback.h - a port of 127.0.0.1 where a server listens, until nothing does. */
 #ifndef JOBGATE_TEST_LOOPBACK_H
 #define JOBGATE_TEST_LOOPBACK_H
 
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -12,30 +13,37 @@
 
 #include <cmocka.h>
 
-/* A socket that does not block, at this port, or with 0 at any. Several may have the same. */
+/*
+ * A socket that does not block, at this port, or with 0 at any: while it does not listen,
+ * connections are refused. shared: other shared ones may have the port, too. -1 if it is in use.
+ */
 static inline int
-loopback_bind(uint16_t *port)
+loopback_bind(uint16_t *port, bool shared)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET,
 	    .sin_port = htons(*port),
 	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(address);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = shared;
 
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)), 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, len), 0);
+	if (bind(fd, (struct sockaddr *)&address, len) < 0) {
+		close(fd);
+		return -1;
+	}
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
 	*port = ntohs(address.sin_port);
 	return fd;
 }
 
+/* Listen at any port. */
 static inline int
 loopback_listen(int backlog, uint16_t *port)
 {
 	int fd;
 
 	*port = 0;
-	fd = loopback_bind(port);
+	fd = loopback_bind(port, true);
 	assert_int_equal(listen(fd, backlog), 0);
 	return fd;
 }
@@ -54,7 +62,8 @@ loopback_refuse(int *listener)
 
 	assert_int_equal(getsockname(*listener, (struct sockaddr *)&address, &len), 0);
 	port = ntohs(address.sin_port);
-	fd = loopback_bind(&port);
+	fd = loopback_bind(&port, true);
+	assert_true(fd >= 0);
 	close(*listener);
 	*listener = fd;
 }
