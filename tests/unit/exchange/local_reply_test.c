@@ -410,16 +410,17 @@ static void
 too_many_fields(void **state)
 {
 	static struct local_answer answer;
+	static const struct slice name = SLICE("A"), value = SLICE("b");
 
 	(void)state;
 	reply.response.fields.count = 0;
 	for (size_t i = 0; i < LOCAL_REPLY_FIELDS_MAX; i++)
-		local_reply_add(&reply, SLICE("A"), SLICE("b"));
-	assert_check_fails(local_reply_add(&reply, SLICE("A"), SLICE("b")), "fields.count <");
+		local_reply_add(&reply, name, value);
+	assert_check_fails(local_reply_add(&reply, name, value), "fields.count <");
 	assert_int_equal(reply.response.fields.count, LOCAL_REPLY_FIELDS_MAX);
 	for (size_t i = 0; i < LOCAL_FIELDS_MAX; i++)
-		local_answer_add(&answer, SLICE("A"), SLICE("b"));
-	assert_check_fails(local_answer_add(&answer, SLICE("A"), SLICE("b")), "field_count <");
+		local_answer_add(&answer, name, value);
+	assert_check_fails(local_answer_add(&answer, name, value), "field_count <");
 	assert_int_equal(answer.field_count, LOCAL_FIELDS_MAX);
 }
 
