@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 /* How long the line waits for a full pipe; then it is lost. */
-#define PATIENCE_MS 100
+#define WRITE_TIMEOUT_MS 100
 
 /* How long log threads have to write what was logged before. */
 #define LOGS_MS 50
@@ -58,20 +58,20 @@ on_alarm(int number)
 }
 
 /*
- * Write once, and wait at most PATIENCE_MS. Other processes write to the same pipe and may fill it
- * after poll, so an alarm ends a write that blocks.
+ * Write once, and wait at most WRITE_TIMEOUT_MS. Other processes write to the same pipe and may
+ * fill it after poll, so an alarm ends a write that blocks.
  */
 static void
 write_in_time(const char *line, size_t len)
 {
-	const struct itimerval on = {{0, PATIENCE_MS * 1000}, {0, PATIENCE_MS * 1000}};
+	const struct itimerval on = {{0, WRITE_TIMEOUT_MS * 1000}, {0, WRITE_TIMEOUT_MS * 1000}};
 	const struct sigaction interrupt = {.sa_handler = on_alarm}; /* without SA_RESTART */
 	struct pollfd writable = {.fd = last_log.fd, .events = POLLOUT};
 	struct itimerval before_time;
 	struct sigaction before;
 	ssize_t ignored; /* nothing can be done when the write fails */
 
-	if (poll(&writable, 1, PATIENCE_MS) != 1)
+	if (poll(&writable, 1, WRITE_TIMEOUT_MS) != 1)
 		return;
 	sigaction(SIGALRM, &interrupt, &before);
 	setitimer(ITIMER_REAL, &on, &before_time);

@@ -8,7 +8,7 @@
 
 #include "jobgate/clock.h"
 
-#define PATIENCE_MS 3000 /* for a store that does not answer */
+#define STORE_TIMEOUT_MS 3000 /* for a store that does not answer */
 #define PAUSE_MS 50
 #define PICTURE_MS 100
 #define BAR 30	     /* columns */
@@ -136,7 +136,7 @@ int
 task_reach(struct task *task)
 {
 	const struct timeval pause = {.tv_usec = PAUSE_MS * 1000};
-	uint64_t until = clock_ms(CLOCK_MONOTONIC) + PATIENCE_MS;
+	uint64_t until = clock_ms(CLOCK_MONOTONIC) + STORE_TIMEOUT_MS;
 
 	while (clock_ms(CLOCK_MONOTONIC) < until) {
 		if (answers(task))

@@ -16,8 +16,8 @@
 #define LEASE_DEFAULT 30 /* seconds */
 #define PROBE_MS_FIRST 20
 #define PROBE_MS_LAST 500
-#define PATIENCE_MS \
-	10000 /* how long a command may take to listen before a message says that it does not */
+/* How long a command may take to listen before a message says that it does not. */
+#define LISTEN_WARNING_MS 10000
 #define SERVICE_HOST "127.0.0.1"
 
 const struct argp_option run_options[] = {
@@ -233,7 +233,7 @@ probe(struct run *run)
 		serve(run);
 		return;
 	}
-	if (!run->told && clock_ms(CLOCK_MONOTONIC) - run->started_ms >= PATIENCE_MS) {
+	if (!run->told && clock_ms(CLOCK_MONOTONIC) - run->started_ms >= LISTEN_WARNING_MS) {
 		run->told = true;
 		fprintf(stderr,
 		    "jobgate: nothing listens on port %u of %s yet, so job %s has no URL yet: does "

@@ -8,7 +8,7 @@
 #include "jobgate/clock.h"
 
 /* A worker that has sent nothing for this time is taken as silent. */
-#define PATIENCE_MS 2000
+#define SILENCE_MS 2000
 /* How long a question waits for workers to connect: they try a few times in a second. */
 #define CONNECT_MS 1000
 #define LOOK_AGAIN_MS 20
@@ -111,7 +111,7 @@ put(struct workers *workers, struct session_question *question, struct worker_co
 	workers->last = worker->id;
 	workers->asked = worker;
 	order.number = ++workers->orders;
-	order.until_ms = clock_ms(CLOCK_MONOTONIC) + PATIENCE_MS;
+	order.until_ms = clock_ms(CLOCK_MONOTONIC) + SILENCE_MS;
 	if (question->of_one)
 		order.filter.serial = question->from.serial;
 	else if (worker->id == question->from.worker)
@@ -123,7 +123,7 @@ put(struct workers *workers, struct session_question *question, struct worker_co
 		    worker, &(struct session_count_order){order, *question->jobs});
 	else
 		worker_connection_give(worker, &order);
-	start_timer(workers, PATIENCE_MS);
+	start_timer(workers, SILENCE_MS);
 }
 
 /* True while workers that run are not connected yet, and may still come. */
@@ -218,7 +218,7 @@ question_found(struct worker_connection *worker, struct session *session)
 	question_make_safe(session);
 	question->count++;
 	question->found(question, &id, worker->index, session);
-	start_timer(worker->workers, PATIENCE_MS);
+	start_timer(worker->workers, SILENCE_MS);
 }
 
 void

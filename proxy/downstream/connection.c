@@ -123,7 +123,7 @@ connection_work(struct connection *connection)
 
 /* Its exchanges may not know of a change yet. */
 static __attribute__((noinline, cold)) void
-check_exchanges(struct connection *connection)
+judge_exchanges_if_changed(struct connection *connection)
 {
 	if (connection->state == CONNECTION_OPEN)
 		connection_protocol(connection)->judge_if_changed(connection);
@@ -133,7 +133,7 @@ void
 connection_catch_up(struct connection *connection)
 {
 	if (__builtin_expect(exchange_catch_up(connection->downstream->exchanges), false))
-		check_exchanges(connection);
+		judge_exchanges_if_changed(connection);
 }
 
 /* ---- called by the loop ---- */
@@ -168,7 +168,7 @@ connection_expired(struct timer *timer)
 {
 	struct connection *connection = container_of(timer, struct connection, timer);
 
-	check_exchanges(connection);
+	judge_exchanges_if_changed(connection);
 	if (connection->timer.due_ms != 0)
 		return; /* an exchange has ended, and the timer waits for something else */
 	if (connection->state == CONNECTION_OPEN)
@@ -248,7 +248,7 @@ connection_drain(struct connection *connection, bool gently)
 void
 connection_shutdown(struct connection *connection)
 {
-	check_exchanges(connection); /* the end sends what waits */
+	judge_exchanges_if_changed(connection); /* the end sends what waits */
 	if (connection->state == CONNECTION_OPEN)
 		connection_protocol(connection)->shutdown(connection);
 	connection_close(connection, false);

@@ -263,7 +263,7 @@ exchange_start_deadline(struct exchange *exchange, uint64_t ms)
  * may; a client that does not read what waits for it is not silent but slow.
  */
 static uint64_t
-patience_ms(const struct exchange *exchange)
+silence_ms(const struct exchange *exchange)
 {
 	const struct timeouts *timeouts = &exchange->context->options.timeouts;
 
@@ -276,7 +276,7 @@ patience_ms(const struct exchange *exchange)
 void
 exchange_restart_deadline(struct exchange *exchange)
 {
-	exchange_start_deadline(exchange, patience_ms(exchange));
+	exchange_start_deadline(exchange, silence_ms(exchange));
 }
 
 /* A new request would have to sign in now, so what this one opened ends. */

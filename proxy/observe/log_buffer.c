@@ -18,7 +18,7 @@
 #define WRITE_MAX_US 5000
 
 /* How long log_buffer_stop waits for the last lines. */
-#define PATIENCE_MS 1000
+#define STOP_TIMEOUT_MS 1000
 
 struct log_buffer {
 	struct log log; /* as it was */
@@ -156,7 +156,7 @@ log_buffer_start(struct log *log, struct log_losses *losses)
 void
 log_buffer_stop(struct log_buffer *buffer, struct log *log)
 {
-	uint64_t deadline_ms = clock_ms(CLOCK_MONOTONIC) + PATIENCE_MS, at_ms;
+	uint64_t deadline_ms = clock_ms(CLOCK_MONOTONIC) + STOP_TIMEOUT_MS, at_ms;
 
 	if (buffer == NULL)
 		return;

@@ -15,7 +15,7 @@
 #include "net/resolve.h"
 #include "server/server.h"
 
-#define PATIENCE_MS 5000
+#define TIMEOUT_MS 5000 /* of a connection attempt, and for the answer of the store */
 #define PAUSE_US 50000
 #define NO_JOB \
 	SLICE("0") /* is read if no job is to be read: any answer shows that the store works */
@@ -35,7 +35,7 @@ struct inquiry {
 static bool
 connects(int family, const struct sockaddr *address, socklen_t len)
 {
-	const struct timeval timeout = {.tv_sec = PATIENCE_MS / 1000};
+	const struct timeval timeout = {.tv_sec = TIMEOUT_MS / 1000};
 	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0), error;
 	bool up;
 
@@ -158,13 +158,13 @@ got_record(void *ctx, enum store_result result, const struct record *record)
 	check_ports(inquiry->log, &record->job);
 }
 
-/* Ask until the store answers or PATIENCE_MS are over. */
+/* Ask until the store answers or TIMEOUT_MS are over. */
 static void
 inquire(struct inquiry *inquiry)
 {
 	const char *job = fixed_job_id(inquiry->settings);
 	const struct timeval pause = {.tv_usec = PAUSE_US};
-	uint64_t until = clock_ms(CLOCK_MONOTONIC) + PATIENCE_MS;
+	uint64_t until = clock_ms(CLOCK_MONOTONIC) + TIMEOUT_MS;
 
 	while (!inquiry->answered && clock_ms(CLOCK_MONOTONIC) < until) {
 		event_base_loopexit(inquiry->base, &pause); /* let it connect */

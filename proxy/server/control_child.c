@@ -16,7 +16,7 @@
 #include "server/supervisor.h"
 
 /* Time for the control process to end before it is killed. */
-#define CONTROL_PATIENCE_MS 2000
+#define CONTROL_KILL_MS 2000
 
 const char *
 supervisor_store_url(const struct supervisor *supervisor, const char *configured)
@@ -201,8 +201,8 @@ control_child_follow(struct supervisor *supervisor)
 		counter_set(&supervisor->stats->control_hands_over,
 		    (!ends || control_hands_over(supervisor)) &&
 			registers_the_same(&has->control.process, &wanted->control.process));
-		supervision_restart(supervisor->supervision, SLOT_CONTROL, CONTROL_PATIENCE_MS,
-		    supervisor_clock_ms());
+		supervision_restart(
+		    supervisor->supervision, SLOT_CONTROL, CONTROL_KILL_MS, supervisor_clock_ms());
 	}
 	supervisor->control_config = wanted;
 }

@@ -11,7 +11,7 @@
 #define LOOK_MS 500
 
 /* Time for redis-server to write its file before it is killed. */
-#define PATIENCE_MS 10000
+#define REDIS_KILL_MS 10000
 
 /* How long redis-server may take from its start to its socket: a slow disk needs time. */
 #define BIND_MS 30000
@@ -170,7 +170,7 @@ renew_socket(struct supervisor *supervisor)
 		    "the socket of redis-server, %s, was removed: restarting redis-server",
 		    redis->socket);
 		supervision_restart(
-		    supervisor->supervision, SLOT_REDIS, PATIENCE_MS, supervisor_clock_ms());
+		    supervisor->supervision, SLOT_REDIS, REDIS_KILL_MS, supervisor_clock_ms());
 	} else if (!redis->told_gone) {
 		redis->told_gone = true;
 		log_error(&supervisor->log,

@@ -112,7 +112,7 @@ supervision_adopt(
 		child_set_state(supervision, child, CHILD_OLD);
 	else
 		child_retire(
-		    supervision, child, RETIRE_GENTLY, child_patience_ms(supervision), now_ms);
+		    supervision, child, RETIRE_GENTLY, child_kill_after_ms(supervision), now_ms);
 	return child->slot;
 }
 
@@ -211,12 +211,12 @@ supervision_ended(struct supervision *supervision, unsigned slot, uint64_t now_m
 
 void
 supervision_restart(
-    struct supervision *supervision, unsigned slot, uint64_t patience_ms, uint64_t now_ms)
+    struct supervision *supervision, unsigned slot, uint64_t kill_after_ms, uint64_t now_ms)
 {
 	struct child *child = &supervision->children[slot];
 
 	if (child->state == CHILD_RUNNING)
-		child_retire(supervision, child, RETIRE_DRAIN, patience_ms, now_ms);
+		child_retire(supervision, child, RETIRE_DRAIN, kill_after_ms, now_ms);
 }
 
 /* ---- orders ---- */
@@ -319,7 +319,7 @@ replace_draining(struct supervision *supervision, uint64_t now_ms)
 		if (next == NULL)
 			return;
 		child_retire(
-		    supervision, child, RETIRE_REPLACED, child_patience_ms(supervision), now_ms);
+		    supervision, child, RETIRE_REPLACED, child_kill_after_ms(supervision), now_ms);
 		child_spawn_worker(supervision, child->index, true, now_ms);
 		child_set_serving(supervision, next, child->serving);
 		child_set_serving(supervision, child, false);

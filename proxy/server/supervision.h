@@ -195,9 +195,9 @@ void supervision_report(
 /* Its process has ended. */
 void supervision_ended(struct supervision *supervision, unsigned slot, uint64_t now_ms);
 
-/* redis-server or control, if it runs, has to be restarted; it is killed after patience_ms. */
+/* redis-server or control, if it runs, has to be restarted; it is killed after kill_after_ms. */
 void supervision_restart(
-    struct supervision *supervision, unsigned slot, uint64_t patience_ms, uint64_t now_ms);
+    struct supervision *supervision, unsigned slot, uint64_t kill_after_ms, uint64_t now_ms);
 
 enum supervision_order {
 	ORDER_RELOAD,  /* at the next tick at which nothing is being replaced */

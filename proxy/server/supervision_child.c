@@ -70,18 +70,18 @@ child_spawn_worker(struct supervision *supervision, unsigned index, bool lost, u
 }
 
 uint64_t
-child_patience_ms(const struct supervision *supervision)
+child_kill_after_ms(const struct supervision *supervision)
 {
 	return supervision->settings.drain_ms + supervision->tuning->grace_ms;
 }
 
 void
 child_retire(struct supervision *supervision, struct child *child, enum retire_how how,
-    uint64_t patience_ms, uint64_t now_ms)
+    uint64_t kill_after_ms, uint64_t now_ms)
 {
 	if (child->state != CHILD_RETIRING)
 		child_set_state(supervision, child, CHILD_RETIRING);
-	child->deadline_ms = now_ms + patience_ms;
+	child->deadline_ms = now_ms + kill_after_ms;
 	supervision_act(supervision,
 	    (struct supervision_action){.type = ACTION_RETIRE, .slot = child->slot, .how = how});
 }

@@ -222,7 +222,7 @@ generation_take_over(struct supervision *supervision, uint64_t now_ms)
 
 		if (child->state == CHILD_OLD)
 			child_retire(supervision, child, RETIRE_GENTLY,
-			    child_patience_ms(supervision), now_ms);
+			    child_kill_after_ms(supervision), now_ms);
 		else if (child->state == CHILD_GONE)
 			child_set_state(supervision, child, CHILD_UNUSED);
 	}
@@ -244,7 +244,7 @@ generation_take_back(struct supervision *supervision, uint64_t now_ms)
 		/* Not gently: a worker that has only just been forked would miss that order. */
 		if (child->state == CHILD_RUNNING)
 			child_retire(supervision, child, RETIRE_DRAIN,
-			    child_patience_ms(supervision), now_ms);
+			    child_kill_after_ms(supervision), now_ms);
 		else if (child->state == CHILD_WAITING || child->state == CHILD_GONE)
 			child_set_state(supervision, child, CHILD_UNUSED);
 		else if (child->state == CHILD_OLD)

@@ -65,9 +65,9 @@ void child_spawn(struct supervision *supervision, struct child *child, uint64_t 
 bool child_spawn_worker(
     struct supervision *supervision, unsigned index, bool lost, uint64_t now_ms);
 
-/* Tell it to go; it is killed after patience_ms. One that was told already has a new deadline. */
+/* Tell it to go; it is killed after kill_after_ms. One that was told already has a new deadline. */
 void child_retire(struct supervision *supervision, struct child *child, enum retire_how how,
-    uint64_t patience_ms, uint64_t now_ms);
+    uint64_t kill_after_ms, uint64_t now_ms);
 
 /* It ended without being told to: start it again, at once or after a pause. */
 void child_lost(struct supervision *supervision, struct child *child, uint64_t now_ms);
@@ -77,8 +77,8 @@ void child_set_serving(struct supervision *supervision, struct child *child, boo
 /* A slot for a worker; NULL while too many old ones are still there. */
 struct child *child_free_slot(struct supervision *supervision);
 
-/* How long a worker may take to go. */
-uint64_t child_patience_ms(const struct supervision *supervision);
+/* How long a worker may take to go before it is killed. */
+uint64_t child_kill_after_ms(const struct supervision *supervision);
 
 /* ---- supervision_generation.c ---- */
 

@@ -29,13 +29,13 @@ role_is_left(const struct supervision *supervision, enum child_role role)
 
 static void
 retire_role(struct supervision *supervision, enum child_role role, enum retire_how how,
-    uint64_t patience_ms, uint64_t now_ms)
+    uint64_t kill_after_ms, uint64_t now_ms)
 {
 	for (size_t i = 0; i < supervision_slots(supervision); i++) {
 		struct child *child = &supervision->children[i];
 
 		if (child->role == role && child_exists(child))
-			child_retire(supervision, child, how, patience_ms, now_ms);
+			child_retire(supervision, child, how, kill_after_ms, now_ms);
 	}
 }
 
@@ -48,7 +48,7 @@ stop_role(struct supervision *supervision, uint64_t now_ms)
 	switch (role) {
 	case CHILD_WORKER:
 		retire_role(
-		    supervision, role, RETIRE_DRAIN, child_patience_ms(supervision), now_ms);
+		    supervision, role, RETIRE_DRAIN, child_kill_after_ms(supervision), now_ms);
 		return;
 	case CHILD_CONTROL:
 		retire_role(supervision, role, RETIRE_DRAIN, grace_ms, now_ms);

@@ -174,16 +174,16 @@ check_failed(struct upstream_user *user, enum upstream_failure failure, enum rep
 		check_end(check, check->status != 0 ? NULL : failure_text(failure));
 }
 
-/* A health check depends on no record. */
+/* A health check relies on no record, so no change ends it. */
 static bool
-judge_never_ends(struct upstream_user *user)
+check_judge_if_changed(struct upstream_user *user)
 {
 	(void)user;
 	return false;
 }
 
 static const struct upstream_user_ops check_ops = {
-    .judge_if_changed = judge_never_ends,
+    .judge_if_changed = check_judge_if_changed,
     .connected = check_connected,
     .interim = check_interim,
     .head = check_head,

@@ -9,7 +9,7 @@
 #include "jobgate/container_of.h"
 #include "trace.h"
 
-#define PATIENCE_NS (120 * (uint64_t)NS_PER_S) /* of each step */
+#define STEP_TIMEOUT_NS (120 * (uint64_t)NS_PER_S) /* of each step */
 #define REST_NS (10 * (uint64_t)NS_PER_S)
 #define ASK_NS (100 * (uint64_t)NS_PER_MS) /* between two requests to a gateway */
 
@@ -59,7 +59,7 @@ run_for(uint64_t ns)
 static void
 wait_for_all(struct large *large, const char *what)
 {
-	uint64_t until_ns = schedule_now_ns() + PATIENCE_NS;
+	uint64_t until_ns = schedule_now_ns() + STEP_TIMEOUT_NS;
 
 	while (large->waiting > 0 && schedule_step(until_ns))
 		;
@@ -92,7 +92,7 @@ start_all(struct large *large)
 		ready = large_gateways_ready(large);
 		for (unsigned i = before; i < ready; i++)
 			large_sample_add(&large->ready, schedule_now_ns() - large->began_ns);
-		if (schedule_now_ns() - large->began_ns > PATIENCE_NS) {
+		if (schedule_now_ns() - large->began_ns > STEP_TIMEOUT_NS) {
 			printf("VIOLATION: %u gateways never accept\n",
 			    large->options.gateways - ready);
 			exit(1);

@@ -112,7 +112,7 @@ most(uint64_t a, uint64_t b)
 
 /* How long anything may last that is still under way: then all must be over. */
 static uint64_t
-patience_ns(const struct scenario *s)
+under_way_ns(const struct scenario *s)
 {
 	uint64_t ms = most(most(s->first_byte, s->answer), most(s->tunnel, s->body));
 
@@ -200,7 +200,7 @@ end_quietly(struct world *world)
 	run_for(
 	    scenario_recovery_ns(scenario) + least(3 * (uint64_t)NS_PER_S, scenario->duration_ns));
 	leave(world);
-	run_for(patience_ns(scenario));
+	run_for(under_way_ns(scenario));
 	for (uint64_t ns = 0; ns < TALK_NS && clients_talk(world); ns += NS_PER_S)
 		run_for(NS_PER_S);
 	for (unsigned i = 0; i < scenario->clients; i++)

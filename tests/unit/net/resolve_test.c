@@ -15,7 +15,7 @@
 #include "net/address.h"
 #include "net/resolve.h"
 
-#define PATIENCE_MS 20000
+#define TEST_TIMEOUT_MS 20000
 #define A_RECORD 1
 
 /* A DNS server at 127.0.0.1 or 127.0.0.2, at one port: each name has its one address. */
@@ -120,7 +120,7 @@ now_ms(void)
 
 #define RUN_UNTIL(world, condition)                                            \
 	do {                                                                   \
-		uint64_t end_ms = now_ms() + PATIENCE_MS;                      \
+		uint64_t end_ms = now_ms() + TEST_TIMEOUT_MS;                  \
 		while (!(condition)) {                                         \
 			if (now_ms() > end_ms)                                 \
 				fail_msg("waited in vain for %s", #condition); \

@@ -103,7 +103,7 @@ setup(void **state)
 	snprintf(world->path, sizeof(world->path), "%s/s", world->directory);
 	world->listener = listen_unix(world->path);
 	world->peer = -1;
-	world->timeout_ms = PATIENCE_MS;
+	world->timeout_ms = TEST_TIMEOUT_MS;
 	world->handlers = (struct redis_handlers){.ctx = world, .up = on_up, .down = on_down};
 	*state = world;
 	return 0;

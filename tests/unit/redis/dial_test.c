@@ -117,14 +117,14 @@ numeric_addresses(void **state)
 	int listener = loopback_listen(8, &world->url.port);
 
 	strcpy(world->url.host, "127.0.0.1");
-	begin(world, PATIENCE_MS);
+	begin(world, TEST_TIMEOUT_MS);
 	expect_connected(world, listener);
 	close(listener);
 	world->url.port = refusing_port(world);
-	begin(world, PATIENCE_MS);
+	begin(world, TEST_TIMEOUT_MS);
 	expect_failure(world, "cannot connect: Connection refused");
 	strcpy(world->url.host, "::1");
-	begin(world, PATIENCE_MS);
+	begin(world, TEST_TIMEOUT_MS);
 	RUN_UNTIL(&world->turner, world->calls == 1);
 	assert_int_equal(world->fd, -1);
 	assert_int_equal(strncmp(world->reason, "cannot connect: ", 16), 0);
@@ -227,7 +227,7 @@ addresses_are_tried_in_order(void **state)
 	uint16_t port, other;
 	int listener = loopback_listen(8, &port), later = loopback_listen(8, &other);
 
-	begin_name(world, PATIENCE_MS);
+	begin_name(world, TEST_TIMEOUT_MS);
 	add_address(&resolved, refusing_port(world));
 	add_address(&resolved, port);
 	add_address(&resolved, other);
@@ -267,7 +267,7 @@ no_address_can_be_reached(void **state)
 	struct world *world = *state;
 	struct resolved resolved = {0};
 
-	begin_name(world, PATIENCE_MS);
+	begin_name(world, TEST_TIMEOUT_MS);
 	add_address(&resolved, refusing_port(world));
 	add_address(&resolved, refusing_port(world));
 	fake_resolver_answer(world->resolver, &resolved);
@@ -282,7 +282,7 @@ one_family_goes_ahead(void **state)
 	uint16_t port;
 	int listener = loopback_listen(8, &port);
 
-	begin_name(world, PATIENCE_MS);
+	begin_name(world, TEST_TIMEOUT_MS);
 	add_address(&resolved, port);
 	fake_resolver_answer(world->resolver, &resolved);
 	expect_connected(world, listener);
@@ -323,7 +323,7 @@ the_other_family_has_nothing(void **state)
 	struct world *world = *state;
 	struct resolved resolved = {.partial = true};
 
-	begin_name(world, PATIENCE_MS);
+	begin_name(world, TEST_TIMEOUT_MS);
 	add_address(&resolved, refusing_port(world));
 	fake_resolver_answer(world->resolver, &resolved);
 	run_for(&world->turner, 50);
@@ -342,13 +342,13 @@ sockets_with_a_path(void **state)
 
 	make_directory(directory, sizeof(directory));
 	snprintf(world->url.path, sizeof(world->url.path), "%s/s", directory);
-	begin(world, PATIENCE_MS);
+	begin(world, TEST_TIMEOUT_MS);
 	expect_failure(world, "cannot connect: No such file or directory");
 	listener = listen_unix(world->url.path);
-	begin(world, PATIENCE_MS);
+	begin(world, TEST_TIMEOUT_MS);
 	expect_connected(world, listener);
 	close(listener);
-	begin(world, PATIENCE_MS);
+	begin(world, TEST_TIMEOUT_MS);
 	expect_failure(world, "cannot connect: Connection refused");
 	remove_directory(directory);
 }
@@ -366,7 +366,7 @@ the_longest_path(void **state)
 	len = (size_t)snprintf(world->url.path, sizeof(world->url.path), "%s/", directory);
 	memset(world->url.path + len, 's', sizeof(world->url.path) - 1 - len);
 	listener = listen_unix(world->url.path);
-	begin(world, PATIENCE_MS);
+	begin(world, TEST_TIMEOUT_MS);
 	expect_connected(world, listener);
 	close(listener);
 	remove_directory(directory);
@@ -378,7 +378,7 @@ a_name_without_an_address(void **state)
 	struct world *world = *state;
 	const struct resolved none = {.error = "Domain name not found"};
 
-	begin_name(world, PATIENCE_MS);
+	begin_name(world, TEST_TIMEOUT_MS);
 	fake_resolver_answer(world->resolver, &none);
 	expect_failure(world, "cannot resolve its host: Domain name not found");
 }
@@ -390,7 +390,7 @@ a_resolver_that_takes_no_lookup(void **state)
 
 	world->resolver->refuses = true;
 	strcpy(world->url.host, "redis.test");
-	begin(world, PATIENCE_MS);
+	begin(world, TEST_TIMEOUT_MS);
 	expect_failure(world, "cannot resolve its host: out of memory, or the name is too long");
 }
 
@@ -407,9 +407,9 @@ a_cancelled_dial_does_not_call(void **state)
 	/* Before it begins, while its name is resolved, while it connects. */
 	for (int when = 0; when < 3; when++) {
 		if (when == 0)
-			begin(world, PATIENCE_MS);
+			begin(world, TEST_TIMEOUT_MS);
 		else
-			begin_name(world, PATIENCE_MS);
+			begin_name(world, TEST_TIMEOUT_MS);
 		if (when == 2)
 			fake_resolver_answer(world->resolver, &resolved);
 		redis_dial_cancel(world->dial);

@@ -1,4 +1,5 @@
-/* harness.h - an event loop with patience, a server that sends what the test says, a real Redis. */
+/* harness.h - an event loop that waits for a condition, a server that sends what the test says, a
+ * real Redis. */
 #ifndef JOBGATE_TEST_REDIS_HARNESS_H
 #define JOBGATE_TEST_REDIS_HARNESS_H
 
@@ -27,7 +28,7 @@
 
 #include "loopback.h"
 
-#define PATIENCE_MS 15000
+#define TEST_TIMEOUT_MS 15000
 
 static inline uint64_t
 now_ms(void)
@@ -73,7 +74,7 @@ turner_free(struct turner *turner)
 /* Let the loop run until something is so; in vain: the test has failed. */
 #define RUN_UNTIL(turner, condition)                                           \
 	do {                                                                   \
-		uint64_t end_ms = now_ms() + PATIENCE_MS;                      \
+		uint64_t end_ms = now_ms() + TEST_TIMEOUT_MS;                  \
 		while (!(condition)) {                                         \
 			if (now_ms() > end_ms)                                 \
 				fail_msg("waited in vain for %s", #condition); \
@@ -181,7 +182,7 @@ process_end(pid_t pid)
 static inline redisContext *
 redis_wait(const char *path)
 {
-	for (uint64_t end_ms = now_ms() + PATIENCE_MS; now_ms() < end_ms;) {
+	for (uint64_t end_ms = now_ms() + TEST_TIMEOUT_MS; now_ms() < end_ms;) {
 		redisContext *redis = redisConnectUnix(path);
 		redisReply *reply =
 		    redis != NULL && redis->err == 0 ? redisCommand(redis, "PING") : NULL;

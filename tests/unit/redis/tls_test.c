@@ -340,7 +340,7 @@ a_redis_behind_tls(void **state)
 	redisFree(redis_wait(path));
 	turner_init(&turner);
 
-	dial(&turner, &owner, port, world->ca_file, PATIENCE_MS);
+	dial(&turner, &owner, port, world->ca_file, TEST_TIMEOUT_MS);
 	if (owner.ups != 1)
 		fail_msg("%s", owner.reason);
 	assert_true(redis_command(
@@ -348,7 +348,7 @@ a_redis_behind_tls(void **state)
 	RUN_UNTIL(&turner, owner.pongs == 1);
 	redis_connection_free(owner.connection);
 
-	dial(&turner, &owner, port, world->other_ca_file, PATIENCE_MS);
+	dial(&turner, &owner, port, world->other_ca_file, TEST_TIMEOUT_MS);
 	assert_int_equal(owner.ups, 0);
 	expect_verdict(owner.reason, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN);
 	redis_connection_free(owner.connection);
@@ -373,7 +373,7 @@ a_handshake_that_does_not_come(void **state)
 	assert_string_equal(owner.reason, "the TLS handshake was not done in time");
 	redis_connection_free(owner.connection);
 	loopback_refuse(&listener);
-	dial(&turner, &owner, port, world->ca_file, PATIENCE_MS);
+	dial(&turner, &owner, port, world->ca_file, TEST_TIMEOUT_MS);
 	assert_string_equal(owner.reason, "cannot connect: Connection refused");
 	redis_connection_free(owner.connection);
 	close(listener);
@@ -390,7 +390,7 @@ a_connection_without_its_ca_file(void **state)
 
 	(void)state;
 	turner_init(&turner);
-	dial(&turner, &owner, port, "/nowhere/ca.pem", PATIENCE_MS);
+	dial(&turner, &owner, port, "/nowhere/ca.pem", TEST_TIMEOUT_MS);
 	assert_string_equal(owner.reason, "cannot read the CA file /nowhere/ca.pem");
 	redis_connection_free(owner.connection);
 	turner_free(&turner);

@@ -136,7 +136,7 @@ scripts_may_be_forbidden(void **state)
 
 	redis_do(world->admin, "HSET " JOB " url unix:/run/x");
 	put_large(world, JOB, 40 << 20);
-	tracker_up_without_scripts(world, PATIENCE_MS);
+	tracker_up_without_scripts(world, TEST_TIMEOUT_MS);
 	assert_int_equal(look_up(world, RECORD_JOB, "large").known, RECORD_ABSENT);
 	redis_do(world->admin, "HDEL " JOB " notes");
 	RUN_UNTIL(&world->turner, look_up(world, RECORD_JOB, "large").known == RECORD_KNOWN);

@@ -25,7 +25,7 @@ it_is_known_when_the_tracker_is_up(void **state)
 	struct world *world = *state;
 
 	redis_do(world->admin, "MSET jobgate:mint " KEY " jobgate:mint:enforced 1");
-	tracker_start(world, "unix:/nonexistent", PATIENCE_MS);
+	tracker_start(world, "unix:/nonexistent", TEST_TIMEOUT_MS);
 	assert_int_equal(mint_state(world), MINT_UNKNOWN);
 	redis_tracker_free(world->tracker);
 	jg_directory_free(world->directory);

@@ -13,7 +13,7 @@ it_may_come_later_and_come_again(void **state)
 	char url[128];
 
 	snprintf(url, sizeof(url), "unix:%s", world->socket);
-	tracker_start(world, url, PATIENCE_MS);
+	tracker_start(world, url, TEST_TIMEOUT_MS);
 	run_for(&world->turner, 200);
 	assert_int_equal(look_up(world, RECORD_TOKEN, TOKEN_ID).known, RECORD_UNKNOWN);
 	assert_int_equal(logged(world, "cannot be reached"), 1); /* not at each attempt */
@@ -161,7 +161,7 @@ a_read_that_is_forbidden_is_no_absence(void **state)
 	tracker_start(world,
 	    user_url(world, "ACL SETUSER gate on >secret ~jobgate:token:* ~jobgate:tokens &* +@all",
 		&port),
-	    PATIENCE_MS);
+	    TEST_TIMEOUT_MS);
 	RUN_UNTIL(&world->turner, jg_directory_ready(world->directory, clock_ms(world)));
 	assert_int_equal(look_up(world, RECORD_TOKEN, TOKEN_ID).known, RECORD_KNOWN);
 	assert_int_equal(look_up(world, RECORD_JOB, "demo").known, RECORD_UNKNOWN);
@@ -198,7 +198,7 @@ without_invalidations_nothing_is_trusted(void **state)
 		unsigned before = logged(world, cases[i].why);
 		uint16_t port;
 
-		tracker_start(world, user_url(world, cases[i].rules, &port), PATIENCE_MS);
+		tracker_start(world, user_url(world, cases[i].rules, &port), TEST_TIMEOUT_MS);
 		RUN_UNTIL(&world->turner, logged(world, cases[i].why) > before);
 		run_for(&world->turner, 100);
 		assert_false(jg_directory_ready(world->directory, clock_ms(world)));
@@ -219,7 +219,8 @@ a_tracker_without_info_is_trusted_by_the_name_of_its_connection(void **state)
 	uint16_t port;
 
 	tracker_start(world,
-	    user_url(world, "ACL SETUSER gate on >secret ~* &* +@all -info", &port), PATIENCE_MS);
+	    user_url(world, "ACL SETUSER gate on >secret ~* &* +@all -info", &port),
+	    TEST_TIMEOUT_MS);
 	RUN_UNTIL(&world->turner, jg_directory_ready(world->directory, clock_ms(world)));
 	put_token(world, 1);
 	assert_int_equal(look_up(world, RECORD_TOKEN, TOKEN_ID).known, RECORD_KNOWN);
@@ -234,7 +235,7 @@ a_wrong_password_is_not_repeated(void **state)
 
 	user_url(world, "ACL SETUSER gate on >other ~* &* +@all", &port);
 	snprintf(url, sizeof(url), "redis://gate:secret@127.0.0.1:%u", port);
-	tracker_start(world, url, PATIENCE_MS);
+	tracker_start(world, url, TEST_TIMEOUT_MS);
 	RUN_UNTIL(&world->turner, logged(world, "Redis says: WRONGPASS") > 0);
 	assert_int_equal(logged(world, "secret"), 0);
 	assert_false(jg_directory_ready(world->directory, clock_ms(world)));

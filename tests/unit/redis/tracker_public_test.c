@@ -14,7 +14,7 @@ they_are_known_when_the_tracker_is_up(void **state)
 	struct world *world = *state;
 
 	redis_do(world->admin, "SADD jobgate:public a b A.b");
-	tracker_start(world, "unix:/nonexistent", PATIENCE_MS);
+	tracker_start(world, "unix:/nonexistent", TEST_TIMEOUT_MS);
 	assert_false(lists(world, "a"));
 	redis_tracker_free(world->tracker);
 	jg_directory_free(world->directory);

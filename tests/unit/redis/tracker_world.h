@@ -126,7 +126,7 @@ tracker_start(struct world *world, const char *url, uint64_t ping_deadline_ms)
 {
 	const struct redis_tracker_options options = {.url = url,
 	    .prefix = "jobgate:",
-	    .timeouts = {PATIENCE_MS, 50, ping_deadline_ms},
+	    .timeouts = {TEST_TIMEOUT_MS, 50, ping_deadline_ms},
 	    .now_ms = clock_ms,
 	    .clock_ctx = world};
 	const struct directory_options cache = {.max_staleness_ms = 60000, .entries_max = 100};
@@ -147,7 +147,7 @@ tracker_up(struct world *world)
 	char url[128];
 
 	snprintf(url, sizeof(url), "unix:%s", world->socket);
-	tracker_start(world, url, PATIENCE_MS);
+	tracker_start(world, url, TEST_TIMEOUT_MS);
 	RUN_UNTIL(&world->turner, jg_directory_ready(world->directory, clock_ms(world)));
 }
 
