@@ -1,4 +1,4 @@
-/* batch.c - counts connections, and sleeps before a wait. */
+/* batch.c - counts connections and sleeps, and sleeps before a wait. */
 #include "server/batch.h"
 
 #include <sys/prctl.h>
@@ -14,9 +14,15 @@ on_tick(struct timer *timer)
 {
 	struct batch *batch = container_of(timer, struct batch, timer);
 
-	batch->on = batch->accepted >= batch->from;
+	/* Not when no more come: then it ends without a rest. */
+	if (batch->accepted > 0 && batch->accepted < batch->sleeps * BATCH_GAIN)
+		batch->rest = BATCH_REST_TICKS;
+	else if (batch->rest > 0)
+		batch->rest--;
+	batch->on = batch->rest == 0 && batch->accepted >= batch->from;
 	batch->accepted = 0;
-	if (batch->on)
+	batch->sleeps = 0;
+	if (batch->on || batch->rest > 0)
 		timer_start(batch->loop, timer, loop_tick_ms(batch->loop));
 }
 
@@ -52,6 +58,7 @@ batch_turn(struct batch *batch)
 	took_us = loop_turn(batch->loop, false);
 	if (took_us > 0)
 		return took_us;
+	batch->sleeps++;
 	nanosleep(&pause, NULL);
 	return loop_turn(batch->loop, true);
 }

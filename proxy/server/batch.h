@@ -10,14 +10,22 @@
  * connections are accepted, a worker with nothing to do sleeps for BATCH_PAUSE_US before it waits
  * for events: during the sleep no sender has to wake it. Events of that time are handled that much
  * later, so a worker does not sleep for other work.
+ *
+ * When few clients connect one after another, there is little to gather: each sleep only delays
+ * the next step of one or two of them. So after a tick with fewer than BATCH_GAIN connections for
+ * each sleep, the worker does not sleep for BATCH_REST_TICKS ticks.
  */
 #define BATCH_PAUSE_US 50
+#define BATCH_GAIN 3
+#define BATCH_REST_TICKS 20
 
 struct batch {
 	struct loop *loop;
 	struct timer timer; /* runs while connections come */
 	unsigned from;	    /* connections within one to two ticks from which it is on */
 	unsigned accepted;  /* since the timer was started */
+	unsigned sleeps;    /* since then */
+	unsigned rest;	    /* ticks until it may be on again */
 	bool on;
 };
 

@@ -104,6 +104,68 @@ it_stops_when_no_more_come(void **state)
 	assert_int_equal(sleeps, 0);
 }
 
+/* A tick in which so many connections came, and the worker slept so often. */
+static void
+tick_with(unsigned connections, unsigned slept)
+{
+	come(connections);
+	batch.sleeps = slept;
+	batch.timer.expired(&batch.timer);
+}
+
+/* Few clients connect one after another. */
+static void
+it_rests_when_there_is_little_to_gather(void **state)
+{
+	(void)state;
+	tick_with(FROM, 0);
+	assert_true(batch.on);
+	tick_with(FROM * BATCH_GAIN, FROM);
+	assert_true(batch.on);
+	tick_with(FROM * BATCH_GAIN - 1, FROM);
+	for (unsigned tick = 1; tick < BATCH_REST_TICKS; tick++) {
+		assert_false(batch.on);
+		tick_with(FROM, 0);
+	}
+	assert_false(batch.on);
+	tick_with(FROM, 0);
+	assert_true(batch.on);
+}
+
+static void
+a_rest_ends_without_connections(void **state)
+{
+	(void)state;
+	tick_with(FROM, 0);
+	tick_with(1, 1);
+	assert_int_equal(batch.rest, BATCH_REST_TICKS);
+	while (batch.timer.due_ms != 0)
+		batch_turn(&batch);
+	assert_int_equal(batch.rest, 0);
+	assert_false(batch.on);
+	assert_int_equal(sleeps, 0);
+}
+
+static void
+it_does_not_rest_when_no_more_come(void **state)
+{
+	(void)state;
+	tick_with(FROM, 0);
+	tick_with(0, 1);
+	assert_false(batch.on);
+	tick_with(FROM, 0);
+	assert_true(batch.on);
+}
+
+static void
+sleeps_are_counted(void **state)
+{
+	(void)state;
+	tick_with(FROM, 0);
+	batch_turn(&batch);
+	assert_int_equal(batch.sleeps, 1);
+}
+
 static void
 on_readable(evutil_socket_t fd, short what, void *ctx)
 {
@@ -145,6 +207,10 @@ main(void)
 	    TEST(it_sleeps_while_many_come),
 	    TEST(it_stops_when_no_more_come),
 	    TEST(it_does_not_sleep_while_there_is_work),
+	    TEST(it_rests_when_there_is_little_to_gather),
+	    TEST(a_rest_ends_without_connections),
+	    TEST(it_does_not_rest_when_no_more_come),
+	    TEST(sleeps_are_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
