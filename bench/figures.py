@@ -34,9 +34,10 @@ class Results:
         pages = ["h2"] if scenario.startswith("h2_") else ["results"]
         if scenario in ("close", "tls_full", "tls_resumed"):
             pages = ["debian13", "results"]
-        for item in self.page(*pages)["results"]:
-            if (item["scenario"], item["peer"]) == (scenario, peer):
-                return item["summary"]
+        for page in pages:
+            for item in self.page(page)["results"] if (self.folder / f"{page}.json").exists() else ():
+                if (item["scenario"], item["peer"]) == (scenario, peer):
+                    return item["summary"]
         raise SystemExit(f"{' or '.join(pages)}.json has no {scenario} against {peer}")
 
     def ratio(self, scenario, peer, at=0):

@@ -14,12 +14,12 @@ import time
 import report
 from world import BUILD, CHP, CONNECTIONS_MAX, LOAD_CORE, TOP, World, cpu_seconds, has_debian13, resident_bytes, unknown_token
 
-LOAD = BUILD / "bench" / "bench_load"
+LOAD, HANDSHAKES = BUILD / "bench" / "bench_load", BUILD / "bench" / "bench_handshakes"
 ALL = ("haproxy", "nginx", "nginx_lua", "h2o", "caddy", "chp", "relay")
 NEWER = ("haproxy-13", "nginx-13", "nginx_lua-13", "jobgate-13")  # of Debian 13 (trixie.sh)
 IDLE = min(10000, CONNECTIONS_MAX - 500)  # the rest is what a proxy has open besides
 
-# name: (what, options of bench_load, peers). With "http" and "https" wrk takes its place, with `tls_` openssl s_time.
+# name: (what, options of bench_load, peers). With "http" and "https" wrk takes its place, with `tls_` bench_handshakes.
 SCENARIOS = {
     "small": ("64-byte answers, 64 keep-alive connections", ["-c64"], ALL),
     "wrk": ("the same with wrk -t1 -c64 in place of bench_load", ["http"], ("haproxy", "nginx")),
@@ -32,8 +32,8 @@ SCENARIOS = {
     "websocket": ("WebSocket echoes of 128 bytes, 64 tunnels", ["-c64", "-mwebsocket"], ("haproxy", "nginx", "relay")),
     "refused": ("401 for an unknown token, 64 keep-alive connections", ["-c64", "unknown"], ("haproxy", "nginx_lua")),
     "tls": ("64-byte answers over TLS, 64 keep-alive connections", ["https"], ("haproxy", "nginx")),
-    "tls_full": ("full TLS 1.3 handshakes, one after another", ["-new"], ("haproxy", "nginx")),
-    "tls_resumed": ("resumed TLS 1.2 handshakes, one after another", ["-reuse", "-tls1_2"], ("haproxy", "nginx")),
+    "tls_full": ("full TLS 1.3 handshakes, one after another", [], ("haproxy", "nginx")),
+    "tls_resumed": ("resumed TLS 1.2 handshakes, one after another", ["-r"], ("haproxy", "nginx")),
     "idle": (f"{IDLE} idle keep-alive connections", ["-midle"], ("haproxy", "nginx")),
     "tunnels": (f"{IDLE} idle WebSocket tunnels", ["-midle-websocket"], ("haproxy", "nginx")),
     "workers": ("two workers on two cores against one, 64-byte answers", ["-c64"], ("jobgate2",)),
@@ -76,24 +76,20 @@ def wrk(world, proxy, seconds, scheme):
 
 
 def handshakes(proxy, seconds, options):
-    began = time.monotonic()
-    out = subprocess.run(["taskset", "-c", LOAD_CORE, "openssl", "s_time", "-connect", f"127.0.0.1:{proxy.tls_port}",
-                          "-time", str(seconds), *options], capture_output=True, text=True).stdout
-    found = re.findall(r"(\d+) connections in [\d.]+ real seconds|(\d+) connections in \d+ real", out)
-    if not found:
-        raise SystemExit(f"openssl s_time on {proxy.name}: {out[-500:]}")
-    requests = int(next(number for number in found[0] if number))
-    return {"requests": requests, "ok": requests, "failed": 0, "seconds": time.monotonic() - began}
+    done = subprocess.run(["taskset", "-c", LOAD_CORE, HANDSHAKES, f"-d{seconds}", *options, str(proxy.tls_port)], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SystemExit(f"bench_handshakes on {proxy.name}: {done.stderr}")
+    return json.loads(done.stdout)
 
 
 def measure(world, name, scenario, seconds):
     """One run of one scenario through one proxy."""
     proxy, options = world.proxy(name), SCENARIOS[scenario][1]
     before, start = cpu_seconds(proxy.pids), time.monotonic()
-    if options[0] in ("http", "https"):
-        run = wrk(world, proxy, seconds, options[0])
-    elif scenario.startswith("tls_"):
+    if scenario.startswith("tls_"):
         run = handshakes(proxy, seconds, options)
+    elif options[0] in ("http", "https"):
+        run = wrk(world, proxy, seconds, options[0])
     elif scenario == "refused":
         run = load(world, proxy, "-c64", f"-d{seconds}", token=unknown_token())
     else:
