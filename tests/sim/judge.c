@@ -2,7 +2,8 @@
  * judge.c - the table of auth/README.md a second time, over the history of the records.
  *
  * What a worker knows of a record may be as old as max_staleness. So a verdict is right if it holds
- * for the token at some moment of that window, and for the job at some moment of it.
+ * for the token at some moment of that window, for the job at some moment of it, and for the set of
+ * public jobs at some moment of it.
  */
 #include "judge.h"
 

@@ -131,23 +131,35 @@ reached(
 	return state;
 }
 
-/* A question about one state of the token. */
+/*
+ * A question about one state of the token. A job's record and the set of public jobs are two keys:
+ * what a worker knows of them may be from different moments of the window. `listed`: its states in
+ * the window had the job in the set (true), or not (false).
+ */
 struct question {
 	const struct exchange_plan *plan;
 	const struct token_state *token;
 	const struct judge_window *window;
 	enum decision wanted;
 	int backend;
+	bool listed[2];
 };
 
 static bool
 is_answered(
     const struct question *question, const struct job_state *job, const struct job_state *other)
 {
-	const struct job_state state = reached(question->plan, job, other);
+	struct job_state state = reached(question->plan, job, other);
 
-	return (question->backend < 0 || records_leads_to(&state, question->backend)) &&
-	       decides(question->plan, question->token, &state, question->window, question->wanted);
+	if (question->backend >= 0 && !records_leads_to(&state, question->backend))
+		return false;
+	for (int listed = 0; listed < 2; listed++) {
+		state.listed = listed;
+		if (question->listed[listed] && decides(question->plan, question->token, &state,
+						    question->window, question->wanted))
+			return true;
+	}
+	return false;
 }
 
 /* The same for each state of the other job that held in the window. */
@@ -171,19 +183,36 @@ is_answered_beside(
 	return false;
 }
 
+static void
+note_listings(struct question *question, const struct job_history *job)
+{
+	const struct judge_window *window = question->window;
+	bool last = false;
+
+	for (size_t i = job->state_count; i > 0 && !last; i--)
+		if (held(&job->states[i - 1].span, window->from_ns, window->to_ns, &last))
+			question->listed[job->states[i - 1].listed] = true;
+	for (size_t i = 0; i < job->stray_count; i++)
+		if (held(&job->strays[i].span, window->from_ns, window->to_ns, &last))
+			question->listed[job->strays[i].listed] = true;
+}
+
 /* Some moment of the window gives this decision for the job, with this state of the token. */
 static bool
 holds_for_job(const struct world *world, const struct exchange_plan *plan,
     const struct token_state *token, const struct judge_window *window, enum decision wanted,
     int backend)
 {
-	const struct question question = {plan, token, window, wanted, backend};
+	struct question question = {plan, token, window, wanted, backend, {false, false}};
 	const struct job_history *other = records_namesake(&world->records, plan->job), *job;
 	bool last = false;
 
 	if (plan->job < 0)
 		return decides(plan, token, NULL, window, wanted);
 	job = &world->records.job[plan->job];
+	note_listings(&question, job);
+	if (other != NULL)
+		note_listings(&question, other);
 	for (size_t i = job->state_count; i > 0 && !last; i--) {
 		const struct job_state *state = &job->states[i - 1];
 
