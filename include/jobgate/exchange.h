@@ -94,7 +94,8 @@ struct exchange_client {
 enum exchange_end {
 	END_COMPLETE,	 /* the answer is complete */
 	END_TOLD,	 /* ended before its time, and the client was told why, in the form that its
-			    protocol has for that: nothing more is wanted of it */
+			    protocol has for that: nothing more is wanted of it. After access was
+			    revoked only where no content waits, since that would be sent first */
 	END_CUT,	 /* the answer is incomplete: what has come of it is sent, then the client
 			    must see that the rest is missing */
 	END_REVOKED,	 /* access was revoked: nothing more is sent, not even what waits */
@@ -131,6 +132,12 @@ struct exchange_client_ops {
 	/* Content of a local reply, some KiB: all of it is taken. Trailers may follow it over
 	 * HTTP/2 alone. */
 	void (*reply_content)(struct exchange_client *client, struct slice data);
+
+	/*
+	 * True when the answer, or some of its content, waits at the client's end: it has not been
+	 * handed to the socket.
+	 */
+	bool (*waits)(struct exchange_client *client);
 
 	/*
 	 * The last bytes of a tunnel, such as a close frame; `ended` follows. False: the client

@@ -39,11 +39,19 @@ send_status(struct exchange *exchange, const struct cut_reason *reason)
 	return true;
 }
 
+/* The client would get what waits before the words that tell it. */
+static bool
+may_tell(struct exchange *exchange, enum exchange_end end)
+{
+	return end != END_REVOKED || !exchange->client->ops->waits(exchange->client);
+}
+
 void
 exchange_cut(struct exchange *exchange, enum outcome outcome, enum exchange_end end,
     const struct cut_reason *reason)
 {
-	bool told = send_close(exchange, reason) || send_status(exchange, reason);
+	bool told = may_tell(exchange, end) &&
+		    (send_close(exchange, reason) || send_status(exchange, reason));
 
 	if (exchange->state != EXCHANGE_ENDED)
 		exchange_end(exchange, outcome, told ? END_TOLD : end);

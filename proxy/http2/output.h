@@ -84,6 +84,14 @@ h2_output_waits(const struct h2_output *output, uint64_t at)
 	return at != H2_NOWHERE && at >= output->whole_at && at >= output->sent;
 }
 
+/* Some of the content of this stream, whose last frame is at this place, has not left. */
+static inline bool
+h2_output_holds(const struct h2_output *output, uint32_t stream, uint64_t last_at)
+{
+	return h2_output_waits(output, last_at) ||
+	       (output->cut_stream == stream && output->whole_at > output->sent);
+}
+
 /* True while each field block may become the first one to leave: see hpack_write_start. */
 static inline bool
 h2_output_is_first_block(const struct h2_output *output)

@@ -108,6 +108,18 @@ leads_nowhere(
 	return false;
 }
 
+/* The token's session may be over, which then counts for nothing: the job is public. */
+static bool
+is_not_ready(const struct world *world, const struct sim_exchange *exchange, uint64_t from_ns,
+    uint64_t to_ns)
+{
+	const struct exchange_plan without = judge_without_token(&exchange->plan);
+
+	return judge_holds(world, &exchange->plan, from_ns, to_ns, NOT_READY, -1) ||
+	       (judge_session_may_be_over(world, exchange, to_ns) &&
+		   judge_holds(world, &without, from_ns, to_ns, NOT_READY, -1));
+}
+
 /* Each title of 503 has causes of its own: what troubles backends never makes the store
  * unavailable.
  */
@@ -119,7 +131,7 @@ unavailable_is_right(const struct world *world, const struct sim_exchange *excha
 	unsigned troubles = TROUBLED_WORKER;
 
 	if (strcmp(exchange->title, "Job not ready") == 0)
-		return judge_holds(world, plan, from_ns, to_ns, NOT_READY, -1);
+		return is_not_ready(world, exchange, from_ns, to_ns);
 	if (strcmp(exchange->title, "Job is starting") == 0) /* its backend refuses connections */
 		return leads_nowhere(world, plan, from_ns, to_ns) ||
 		       judge_was_full(world, exchange) ||

@@ -206,6 +206,12 @@ client_reply_content(struct exchange_client *client, struct slice data)
 }
 
 static bool
+client_waits(struct exchange_client *client)
+{
+	return sender_pending(&server_of_client(client)->sender);
+}
+
+static bool
 client_last_words(struct exchange_client *client, struct slice data)
 {
 	return client_content(client, data) == data.len;
@@ -340,6 +346,7 @@ const struct exchange_client_ops http1_client_ops = {
     .answer = client_answer,
     .content = client_content,
     .reply_content = client_reply_content,
+    .waits = client_waits,
     .last_words = client_last_words,
     .content_end = client_content_end,
     .progress = client_progress,

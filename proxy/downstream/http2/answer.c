@@ -211,6 +211,15 @@ client_reply_content(struct exchange_client *client, struct slice data)
 	stream->own = larger;
 }
 
+static bool
+client_waits(struct exchange_client *client)
+{
+	struct http2_stream *stream = stream_of(client);
+
+	return buffer_len(stream->own) > 0 ||
+	       h2_output_holds(&stream->session->output, stream->id, stream->last_frame_at);
+}
+
 /* They are sent after what has been written, as far as the windows allow; then the stream ends. */
 static bool
 client_last_words(struct exchange_client *client, struct slice data)
@@ -394,6 +403,7 @@ const struct exchange_client_ops http2_client_ops = {
     .answer = client_answer,
     .content = client_content,
     .reply_content = client_reply_content,
+    .waits = client_waits,
     .last_words = client_last_words,
     .content_end = client_content_end,
     .progress = client_progress,

@@ -20,7 +20,9 @@ content_of_unknown_length_goes_in_chunks(void **state)
 	send_text("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
 	answer(200, CONTENT_UNKNOWN, 0);
 	assert_int_equal(ops()->content(running.client, SLICE("abc")), 3);
+	assert_true(ops()->waits(running.client));
 	ops()->flush(running.client);
+	assert_false(ops()->waits(running.client));
 	assert_string_equal(
 	    received(), "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
 	ops()->content_end(running.client, NULL);

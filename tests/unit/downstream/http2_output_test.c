@@ -194,6 +194,29 @@ read_some(size_t most)
 	got += (size_t)n;
 }
 
+/* In the model: content of the stream has not left, or a head has not begun to. */
+static bool
+waits(uint32_t stream)
+{
+	uint64_t sent = session->output.sent;
+
+	for (size_t i = 0; i < frame_count; i++)
+		if (frames[i].stream == stream &&
+		    ((frames[i].type == H2_DATA && frames[i].at + frames[i].len > sent) ||
+			(frames[i].type == H2_HEADERS && frames[i].at >= sent)))
+			return true;
+	return false;
+}
+
+static void
+check_waits(const struct http2_stream *stream)
+{
+	if (stream->last_frame_at == H2_NOWHERE) /* taken back, perhaps not all of it */
+		return;
+	assert_int_equal(h2_output_holds(&session->output, stream->id, stream->last_frame_at),
+	    waits(stream->id));
+}
+
 static void
 check(void)
 {
@@ -205,6 +228,8 @@ check(void)
 		if (frames[i].type == H2_PING && frames[i].at >= session->output.sent)
 			control += frames[i].len;
 	assert_int_equal(session->output.control_out, control);
+	for (size_t i = 0; i < STREAMS; i++)
+		check_waits(streams[i]);
 }
 
 static void

@@ -184,7 +184,9 @@ last_words_wait_for_the_connection(void **state)
 	answer(other, 200);
 	push(other);
 	assert_int_equal(content_of(3), H2_WINDOW_DEFAULT);
+	assert_false(exchange->client->ops->waits(exchange->client));
 	assert_true(say(exchange, "bye"));
+	assert_true(exchange->client->ops->waits(exchange->client));
 	end(exchange, END_TOLD);
 	assert_int_equal(reset_error(), -1);
 	send_update(0, 100);
@@ -257,6 +259,7 @@ a_cut_within_a_frame(void **state)
 	exchange->client->ops->content_end(exchange->client, NULL);
 	world_turn(&world);
 	assert_true(buffer_len(session_now()->output.out) > 0);
+	assert_true(exchange->client->ops->waits(exchange->client));
 	end(exchange, END_REVOKED);
 	collect();
 	while (next_frame() && frame.type != H2_RST_STREAM) {

@@ -18,6 +18,7 @@ struct fake_client {
 	/* Chosen by the test. */
 	size_t room;	  /* content that it still takes */
 	bool head_stays;  /* an answer's head has not left, and can be taken back */
+	bool waits;	  /* some of the answer has not left */
 	unsigned limited; /* what failed_auth says */
 	uint64_t read;	  /* how far it has read */
 	/* What it was given. */
@@ -107,6 +108,12 @@ fake_client_reply_content(struct exchange_client *client, struct slice data)
 }
 
 static inline bool
+fake_client_waits(struct exchange_client *client)
+{
+	return fake_client_of(client)->waits;
+}
+
+static inline bool
 fake_client_last_words(struct exchange_client *client, struct slice data)
 {
 	return fake_client_content(client, data) == data.len;
@@ -193,6 +200,7 @@ static const struct exchange_client_ops fake_client_ops = {
     .answer = fake_client_answer,
     .content = fake_client_content,
     .reply_content = fake_client_reply_content,
+    .waits = fake_client_waits,
     .last_words = fake_client_last_words,
     .content_end = fake_client_content_end,
     .flush = fake_client_flush,

@@ -343,6 +343,19 @@ a_revoked_token_ends_a_stream_between_messages(void **state)
 }
 
 static void
+a_revoked_stream_ends_without_a_status_behind_what_waits(void **state)
+{
+	(void)state;
+	begin_stream(TYPE);
+	push_bytes(MESSAGE);
+	world.client.waits = true;
+	delete_token();
+	assert_int_equal(world.client.end, END_REVOKED);
+	assert_int_equal(world.client.content_ends, 0);
+	assert_int_equal(upstream()->cancelled, 1);
+}
+
+static void
 a_deleted_job_ends_a_stream_between_messages(void **state)
 {
 	(void)state;
@@ -441,6 +454,7 @@ main(void)
 	    TEST(a_silent_stream_goes_on),
 	    TEST(a_complete_answer_passes),
 	    TEST(a_revoked_token_ends_a_stream_between_messages),
+	    TEST(a_revoked_stream_ends_without_a_status_behind_what_waits),
 	    TEST(a_deleted_job_ends_a_stream_between_messages),
 	    TEST(a_revoked_token_cuts_a_message),
 	    TEST(a_message_that_is_taken_in_part_is_cut),

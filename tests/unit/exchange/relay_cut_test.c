@@ -195,6 +195,19 @@ a_websocket_is_cut_within_a_frame(void **state)
 	ASSERT_ENDED(END_REVOKED, 101, cancelled);
 }
 
+/* What waits would be sent before the close frame, although access has been revoked. */
+static void
+a_websocket_is_not_told_behind_what_waits(void **state)
+{
+	(void)state;
+	open_tunnel("websocket");
+	push("\x81\x02hi");
+	world.client.waits = true;
+	delete_token();
+	assert_false(is_closed_with(1008));
+	ASSERT_ENDED(END_REVOKED, 101, cancelled);
+}
+
 static void
 another_tunnel_is_cut(void **state)
 {
@@ -300,6 +313,7 @@ main(void)
 	    TEST(access_revoked_in_an_answer_ends_it_at_once),
 	    TEST(a_change_that_revokes_nothing_ends_nothing),
 	    TEST(a_websocket_is_told_between_frames),
+	    TEST(a_websocket_is_not_told_behind_what_waits),
 	    TEST(a_websocket_is_cut_within_a_frame),
 	    TEST(another_tunnel_is_cut),
 	    TEST(a_tunnel_whose_client_reads_slowly_goes_on),
