@@ -166,6 +166,18 @@ registration_new(struct event_base *base, struct store *store,
 	return NULL;
 }
 
+/* As audit.c writes it for the changes of others, whatever the log level is. */
+static void
+audit_deletion(const struct registration *registration)
+{
+	struct log log = *registration->log;
+
+	if (log.level < LOG_LEVEL_INFO)
+		log.level = LOG_LEVEL_INFO;
+	log_info(&log, "audit: job deleted %s by this gateway, which had registered it",
+	    registration->settings->fixed_job);
+}
+
 static void
 unregistered(void *ctx, enum store_result result, const struct record *none)
 {
@@ -173,8 +185,7 @@ unregistered(void *ctx, enum store_result result, const struct record *none)
 
 	(void)none;
 	if (result == STORE_OK)
-		log_info(registration->log, "job %s is no longer registered",
-		    registration->settings->fixed_job);
+		audit_deletion(registration);
 	else if (result == STORE_CONFLICT)
 		log_info(registration->log,
 		    "job %s stays registered: another gateway has renewed its lease",

@@ -79,7 +79,7 @@ def test_a_record_as_long_as_the_gateway_runs(sidecar, gateways, records):
         eventually(lambda: ttl() > 2500, "the lease to be renewed")
     assert gateway.stop() == 0
     assert record(records, job) == {} and records.client.zscore("jobgate:jobs", job) is None
-    assert f"job {job} is no longer registered" in gateway.program.log()
+    assert f"audit: job deleted {job} by this gateway, which had registered it" in gateway.program.log()
 
 
 def test_a_gateway_that_is_killed(sidecar, records):

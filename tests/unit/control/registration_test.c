@@ -72,6 +72,7 @@ the_record_comes_and_goes_with_the_process(void **state)
 	wait_for_number(world, "EXISTS " KEY, 1); /* instead of a renewal */
 	assert_int_equal(end_process(world->control, SIGTERM), 0);
 	assert_int_equal(number(world, "EXISTS " KEY), 0);
+	wait_for_line(world, "audit: job deleted side by this gateway, which had registered it");
 	control_start(world);
 }
 
