@@ -30,8 +30,8 @@ more(struct slots *slots)
 	if (posix_memalign(&memory, SLOT_PIECE, bytes) != 0)
 		return false;
 	piece = memory;
-	if (bytes == SLOT_PIECE)
-		madvise(piece, bytes, MADV_HUGEPAGE); /* faster if it succeeds */
+	/* Huge pages are faster; the small piece must not become one. Both may fail. */
+	madvise(piece, bytes, bytes == SLOT_PIECE ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 	*piece = (struct slot_piece){slots->pieces, bytes, slots->owner};
 	slots->pieces = piece;
 	slots->next = (char *)piece + SLOT_ALIGNMENT;
