@@ -31,14 +31,11 @@ class Results:
         raise SystemExit(f"{self.folder} has no {' or '.join(names)}.json")
 
     def summary(self, scenario, peer):
-        pages = ["h2"] if scenario.startswith("h2_") else ["results"]
-        if scenario in ("close", "tls_full", "tls_resumed"):
-            pages = ["debian13", "results"]
-        for page in pages:
-            for item in self.page(page)["results"] if (self.folder / f"{page}.json").exists() else ():
-                if (item["scenario"], item["peer"]) == (scenario, peer):
-                    return item["summary"]
-        raise SystemExit(f"{' or '.join(pages)}.json has no {scenario} against {peer}")
+        page = "h2" if scenario.startswith("h2_") else "results"
+        for item in self.page(page)["results"]:
+            if (item["scenario"], item["peer"]) == (scenario, peer):
+                return item["summary"]
+        raise SystemExit(f"{page}.json has no {scenario} against {peer}")
 
     def ratio(self, scenario, peer, at=0):
         """Of the CPU: the median; 1: the least, 2: the most."""

@@ -191,14 +191,15 @@ has_no_content(unsigned status, enum method_id method)
 }
 
 /*
- * A 204 must not announce content (RFC 9110 section 8.6, RFC 9112 section 6.1). A server that does
- * may send it, too, and it would be read as the next answer.
+ * 1xx and 204 must not announce content (RFC 9110 section 8.6, RFC 9112 section 6.1). A server that
+ * does may send it, too, and it would be read as the next answer.
  */
 static bool
-is_bad_204(unsigned status, const struct response_framing *framing)
+announces_forbidden_content(unsigned status, const struct response_framing *framing)
 {
-	return status == 204 && (framing->body == BODY_CHUNKED ||
-				    (framing->body == BODY_LENGTH && framing->length > 0));
+	return (status < 200 || status == 204) &&
+	       (framing->body == BODY_CHUNKED ||
+		   (framing->body == BODY_LENGTH && framing->length > 0));
 }
 
 enum framing_error
@@ -214,7 +215,7 @@ response_fields_framing(struct fields fields, unsigned status, enum http_version
 	if (error != FRAMING_OK)
 		return error;
 	out->length_known = out->body == BODY_LENGTH && status >= 200 && status != 204;
-	out->keep_alive = stays_alive(&found, version) && !is_bad_204(status, out);
+	out->keep_alive = stays_alive(&found, version) && !announces_forbidden_content(status, out);
 	if (has_no_content(status, method))
 		out->body = BODY_NONE;
 	else if (out->body == BODY_UNTIL_CLOSE)

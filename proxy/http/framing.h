@@ -52,8 +52,8 @@ struct response_framing {
 
 /*
  * The same for an answer to a request of this method. 1xx, 204, 304 and answers
- * to HEAD have BODY_NONE (RFC 9112 section 6.3); a 101 must name one protocol. After a 204 that
- * announces content, keep_alive is false: its server may send that content.
+ * to HEAD have BODY_NONE (RFC 9112 section 6.3); a 101 must name one protocol. After a 1xx or
+ * 204 that announces content, keep_alive is false: its server may send that content.
  */
 enum framing_error response_framing(
     struct response_head *head, enum method_id method, struct response_framing *out);

@@ -87,6 +87,21 @@ def test_no_reuse_after_204_with_content(scene, field, kept):
         first.ended()
 
 
+@pytest.mark.parametrize("field, kept", [("Content-Length: 38\r\n", False), ("", True)], ids=["length", "nothing said"])
+def test_no_reuse_after_an_interim_answer_with_content(scene, field, kept):
+    """A server that announces content there may mean what looks like the answer as that content: the real answer may still come."""
+    client, first, _ = scene.arrive()
+    first.send(f"HTTP/1.1 103 Early Hints\r\n{field}\r\n".encode() + b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    assert client.read_response().status == 200
+    client.send(scene.request(path="/second"))
+    second = first if kept else scene.backend.accept()
+    assert second.read_request().target == "/second"
+    second.answer(b"right")
+    assert client.read_response().body == b"right"
+    if not kept:
+        first.ended()
+
+
 def test_no_reuse_after_an_upgrade_in_vain(scene):
     """A server that makes none may take what comes next for bytes of that protocol all the same, or not at all."""
     client, first, _ = scene.arrive(fields=UPGRADE)

@@ -85,6 +85,7 @@ answer_take_head(struct http1_client *client, const struct response_head *head,
 	if (head->status < 200 && head->status != 101) {
 		if (++client->interims > client->connection.options->tuning->interims_max)
 			return false;
+		client->no_reuse = client->no_reuse || !framing->keep_alive;
 		if (head->status == 100 || head->status == 103)
 			user->ops->interim(user, &response);
 		return true;

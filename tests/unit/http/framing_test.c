@@ -187,6 +187,10 @@ answers(void **state)
 	assert_true(answer.body == BODY_NONE && answer.keep_alive);
 	assert_int_equal(frame_answer("HTTP/1.1 103 x", "", METHOD_GET), FRAMING_OK);
 	assert_int_equal(answer.body, BODY_NONE);
+	assert_true(answer.keep_alive);
+	assert_int_equal(
+	    frame_answer("HTTP/1.1 103 x", "Content-Length: 5\r\n", METHOD_GET), FRAMING_OK);
+	assert_true(answer.body == BODY_NONE && !answer.keep_alive);
 	assert_int_equal(frame_answer("HTTP/1.1 101 x", "", METHOD_GET), FRAMING_BAD_UPGRADE);
 	assert_int_equal(frame_answer("HTTP/1.1 101 x",
 			     "Connection: upgrade\r\nUpgrade: websocket\r\n", METHOD_GET),
