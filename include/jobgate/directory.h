@@ -111,7 +111,7 @@ struct directory_watch {
 /*
  * What is known now. The directory owns the entry, the card, the labels, and what
  * jg_directory_token, _job and _sign_in return; all are valid until control returns to the event
- * loop, or jg_directory_feed brings the record anew.
+ * loop, or jg_directory_feed brings the record again.
  */
 struct directory_answer {
 	bool pending;	      /* a read is under way: the waiter will be called */

@@ -15,6 +15,17 @@ def stale(scene):
     return scene.backend.connections[0]
 
 
+def expect_reuse(scene, first, kept):
+    """The client's next request goes to the backend on the same connection (kept), or on another one."""
+    scene.client.send(scene.request(path="/second"))
+    second = first if kept else scene.backend.accept()
+    assert second.read_request().target == "/second"
+    second.answer(b"right")
+    assert scene.client.read_response().body == b"right"
+    if not kept:
+        first.ended()
+
+
 def test_reuse_across_clients_and_jobs(scene, records):
     """The pool belongs to the backend: another client and another job of the same URL share it."""
     connection = stale(scene)
@@ -78,13 +89,7 @@ def test_no_reuse_after_204_with_content(scene, field, kept):
     client, first, _ = scene.arrive()
     first.send(f"HTTP/1.1 204 No Content\r\n{field}\r\n".encode())
     assert client.read_response().status == 204
-    client.send(scene.request(path="/second"))
-    second = first if kept else scene.backend.accept()
-    assert second.read_request().target == "/second"
-    second.answer(b"right")
-    assert client.read_response().body == b"right"
-    if not kept:
-        first.ended()
+    expect_reuse(scene, first, kept)
 
 
 @pytest.mark.parametrize("field, kept", [("Content-Length: 38\r\n", False), ("", True)], ids=["length", "nothing said"])
@@ -93,13 +98,7 @@ def test_no_reuse_after_an_interim_answer_with_content(scene, field, kept):
     client, first, _ = scene.arrive()
     first.send(f"HTTP/1.1 103 Early Hints\r\n{field}\r\n".encode() + b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
     assert client.read_response().status == 200
-    client.send(scene.request(path="/second"))
-    second = first if kept else scene.backend.accept()
-    assert second.read_request().target == "/second"
-    second.answer(b"right")
-    assert client.read_response().body == b"right"
-    if not kept:
-        first.ended()
+    expect_reuse(scene, first, kept)
 
 
 def test_no_reuse_after_an_upgrade_in_vain(scene):
