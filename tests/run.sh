@@ -85,8 +85,7 @@ end_to_end() { # ARGS
 	step "end to end, $AT_ONCE at once"
 	end_to_end_part together --part=together -n "$AT_ONCE" --dist loadfile "$@"
 	if [ "$empty" -eq 2 ]; then
-		echo "FAILED: pytest found no test"
-		failed=$((failed + 1))
+		fail "pytest found no test"
 	fi
 	[ "${#again[@]}" -gt 0 ] || return
 	# Thousands of tests that talk over sockets share this machine with whatever else runs on it: a few that

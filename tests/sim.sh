@@ -2,9 +2,10 @@
 # The simulator: the real worker, with models of its clients, backends and store, on simulated time (tests/sim/README.md).
 #
 #   tests/sim.sh                what .ci/run runs: all seeds that ever failed, then new ones for SIM_SECONDS (60), half under ASan
-#                               They begin at a number that the clock gives. It is printed, and so is each seed that fails.
+#                               They begin at a number that the code gives: a change brings new ones, and the same code
+#                               the same. It is printed, and so is each seed that fails.
 #   tests/sim.sh --seed N       run one seed and show all that happens; with --quiet only what was wrong
-#   tests/sim.sh --seconds S    run new seeds for S seconds; with --first N from this seed on
+#   tests/sim.sh --seconds S    run new seeds for S seconds, from a number that the clock gives on; or with --first N from there on
 #   tests/sim.sh --seconds S --coverage  also print all that was seen: outcomes, verdicts, transitions, faults in each state
 #   tests/sim.sh --asan ...     the same with the sanitizers' build
 #   tests/sim.sh --each-failure 1  a small run for each allocation and each call of the worker, in which it fails
@@ -21,7 +22,7 @@ SIM_SECONDS=${SIM_SECONDS:-60}
 tally="" preset=sim
 case "${1:-}" in
 -h | --help)
-	sed -n '2,12s/^# \{0,1\}//p' "$0"
+	sed -n '2,13s/^# \{0,1\}//p' "$0"
 	exit 0
 	;;
 --tally) tally=${2:?--tally needs a file} && shift 2 ;;
@@ -37,6 +38,14 @@ if [ $# -gt 0 ]; then
 	build "$preset" || exit 2
 	exec "build/$preset/tests/sim/sim" "$@"
 fi
+
+# A number that each change of the code changes. What has failed on one machine fails on the next one too, and a change that passed
+# everywhere does not fail later by the chance of its time.
+seed_of_code() {
+	local digest
+	digest=$(find auth proxy include tests/sim -name '*.[ch]' -print0 | LC_ALL=C sort -z | xargs -0 cat | sha256sum) || return
+	echo $((16#${digest:0:9}))
+}
 
 # The model of Redis beside a real one and its replica, with the same random commands.
 start_redis() { # DIRECTORY PORT OPTION...
@@ -60,7 +69,7 @@ compare_redis() {
 		start_redis "$work/primary" "$port" --repl-diskless-sync-delay 0 && break
 	done
 	start_redis "$work/replica" 0 --replicaof 127.0.0.1 "$port" &&
-		build/sim/tests/sim/sim --redis "$work/primary/redis.sock" --replica "$work/replica/redis.sock"
+		build/sim/tests/sim/sim --redis "$work/primary/redis.sock" --replica "$work/replica/redis.sock" --seed "$seed"
 	status=$?
 	mapfile -t running < <(jobs -p)
 	kill "${running[@]}"
@@ -69,6 +78,7 @@ compare_redis() {
 	return "$status"
 }
 
+seed=$(seed_of_code)
 step "simulation: the model of Redis beside redis-server"
 count build sim && count compare_redis
 
@@ -93,8 +103,9 @@ for preset in sim dev; do
 	step "simulation: a fleet of 20 gateways ($preset)"
 	count large_fleet "$preset"
 	step "simulation: failing allocations and calls ($preset)"
-	count "build/$preset/tests/sim/sim" --each-failure "$([ "$preset" = sim ] && echo 10 || echo 60)"
+	count "build/$preset/tests/sim/sim" --seed "$seed" --each-failure "$([ "$preset" = sim ] && echo 10 || echo 60)"
 	step "simulation: $((SIM_SECONDS / 2)) s of new seeds ($preset)"
-	count "build/$preset/tests/sim/sim" --seconds $((SIM_SECONDS / 2))
+	count "build/$preset/tests/sim/sim" --first "$seed" --seconds $((SIM_SECONDS / 2))
+	seed=$((seed + 1000000)) # others for the next one
 done
 finish "$tally"

@@ -48,7 +48,7 @@ def test_a_test_that_fails_leaves_what_it_holds(tmp_path):
 def test_one_that_fails_twice_has_failed(tmp_path):
     programs(tmp_path, once("odd"), ("bad", SAYS_SO))
     out = run(tmp_path)
-    assert out.endswith("\n2 passed, 1 failed\n") and "FLAKY" not in out
+    assert out.endswith("\nFAILED:\n  a/bad_test\n\n2 passed, 1 failed\n") and "FLAKY" not in out
 
 
 @pytest.mark.parametrize("script", ["kill -SEGV $$", "exit 1", f"{LEAKS}; exit 1", f"echo ERROR: AddressSanitizer: heap-use-after-free; {SAYS_SO}", f"echo x.c:1: runtime error: overflow; {SAYS_SO}",
@@ -79,3 +79,15 @@ def test_flaky_ones_are_named_at_the_end_of_all(tmp_path):
     programs(tmp_path)
     out = run(tmp_path, f"count_tally {tally} it;")
     assert out.endswith("\nFLAKY, they passed alone: a/odd_test\n\n3 passed, 0 failed\n")
+
+
+def test_what_has_failed_is_named_at_the_end_of_all(tmp_path):
+    """With the step that it belongs to, also when another script has run it."""
+    programs(tmp_path, ("bad", SAYS_SO))
+    tally = tmp_path / "tally"
+    run(tmp_path, f'step "some checks"; count test -e "/no where"; (finish {tally}); failed=2;')
+    names = ["a/bad_test", "some checks: test -e /no where"]
+    assert tally.read_text().splitlines() == ["1 2", "", *names]
+    out = run(tmp_path, f"failures=(); passed=0 failed=0; count_tally {tally} it; count_tally {tally}-of-none another;")
+    lines = "".join(f"  {name}\n" for name in [*names, "another did not come to its end"])
+    assert out.endswith(f"\nFAILED:\n{lines}\n1 passed, 3 failed\n")
