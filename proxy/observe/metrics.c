@@ -425,6 +425,11 @@ metrics_ready(const struct shared_stats *stats, char *why, size_t cap)
 			snprintf(why, cap, "worker %zu cannot reach the store", number - 1);
 			return false;
 		}
+		if (counter_get(&stats->workers[i].accepting) == 0) {
+			snprintf(
+			    why, cap, "worker %zu does not accept connections yet", number - 1);
+			return false;
+		}
 		ready = true;
 	}
 	if (ready)

@@ -19,8 +19,8 @@ char *metrics_render(
 bool metrics_render_jobs(const struct shared_stats *stats, FILE *out);
 
 /*
- * True when every worker can decide on requests; why is then empty or a warning, which stays until
- * its cause is removed. Else false, with the reason in why.
+ * True when every worker accepts connections and can decide on requests; why is then empty or a
+ * warning, which stays until its cause is removed. Else false, with the reason in why.
  */
 bool metrics_ready(const struct shared_stats *stats, char *why, size_t cap);
 

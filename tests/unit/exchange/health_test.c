@@ -15,6 +15,7 @@ setup(void **state)
 	world.context->options.shared = shared;
 	counter_set(&shared->workers[0].serving, 1);
 	counter_set(&shared->workers[0].ready, 1);
+	counter_set(&shared->workers[0].accepting, 1);
 	return 0;
 }
 

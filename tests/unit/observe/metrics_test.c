@@ -81,6 +81,7 @@ a_worker_that_hangs_is_told(void **state)
 	for (size_t i = 0; i < 2; i++) {
 		counter_set(&stats->workers[i].serving, 1);
 		counter_set(&stats->workers[i].ready, 1);
+		counter_set(&stats->workers[i].accepting, 1);
 	}
 	counter_set(&stats->workers[1].silent_ms, HEARTBEAT_LATE_MS - 1);
 	assert_true(metrics_ready(stats, why, sizeof(why)));
@@ -167,7 +168,7 @@ gauges_are_of_workers_that_serve(void **state)
 }
 
 static void
-readiness_carries_a_warning(void **state)
+readiness_says_why_not_and_carries_a_warning(void **state)
 {
 	struct shared_stats *stats = shared_stats_map(1);
 	char why[256];
@@ -176,6 +177,9 @@ readiness_carries_a_warning(void **state)
 	assert_false(metrics_ready(stats, why, sizeof(why)));
 	counter_set(&stats->workers[0].serving, 1);
 	counter_set(&stats->workers[0].ready, 1);
+	assert_false(metrics_ready(stats, why, sizeof(why)));
+	assert_string_equal(why, "worker 0 does not accept connections yet");
+	counter_set(&stats->workers[0].accepting, 1);
 	assert_true(metrics_ready(stats, why, sizeof(why)));
 	assert_string_equal(why, "");
 	counter_set(&stats->store_cut, 1);
@@ -192,7 +196,7 @@ main(void)
 	    cmocka_unit_test(durations_fall_into_the_smallest_bucket_that_holds_them),
 	    cmocka_unit_test(histograms_are_cumulative),
 	    cmocka_unit_test(gauges_are_of_workers_that_serve),
-	    cmocka_unit_test(readiness_carries_a_warning),
+	    cmocka_unit_test(readiness_says_why_not_and_carries_a_warning),
 	    cmocka_unit_test(a_worker_that_hangs_is_told),
 	};
 
